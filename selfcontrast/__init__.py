@@ -1,0 +1,17 @@
+"""SCNet's self-contrastive task for few-shot segmentation models: no parameter, no cost at inference."""
+
+from selfcontrast.auxiliary import SelfContrast, SelfContrastiveAuxiliary
+from selfcontrast.clustering import cosine_kmeans, spatial_pyramid
+from selfcontrast.errors import InputError
+from selfcontrast.prototypes import expand_prototypes, masked_average_pool, remove_foreground
+
+__all__ = [
+    "InputError",
+    "SelfContrast",
+    "SelfContrastiveAuxiliary",
+    "cosine_kmeans",
+    "expand_prototypes",
+    "masked_average_pool",
+    "remove_foreground",
+    "spatial_pyramid",
+]

@@ -1,0 +1,300 @@
+"""The self-contrastive task: from the query's own features to its loss (Eq. 4 to 9), for any comparison module.
+
+Axes: B images, C and C̄ channels, h x w and h̄ x w̄ feature grids, H x W the mask, K regions.
+"""
+
+from collections.abc import Callable
+from math import isqrt
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Int
+from torch import Generator, Tensor, nn
+
+from selfcontrast.batchnorm import KeepRunningStatistics
+from selfcontrast.clustering import SEEDINGS, cosine_kmeans, spatial_pyramid
+from selfcontrast.errors import (
+    check_batch,
+    check_choice,
+    check_count,
+    check_features,
+    check_finite,
+    check_mask,
+    require,
+)
+from selfcontrast.precision import autocast_off
+from selfcontrast.prototypes import (
+    expand_prototypes,
+    foreground_cells,
+    labelled_cells,
+    masked_average_pool,
+    remove_foreground,
+    resize_nearest,
+)
+
+PARTITIONS = ("kmeans", "pyramid")
+PRIORS = ("neutral", "keep", "complement")
+
+Logits = Tensor | tuple[Tensor, ...]
+Compare = Callable[..., Logits]
+Criterion = Callable[[Logits, Tensor], Tensor]
+
+
+class SelfContrast(NamedTuple):
+    """One pass of the task.
+
+    Attributes:
+        logits: what the comparison returned: (B, 2, ·, ·), or a tuple of such.
+        target: (B, H, W) int64, 1 − M where M is labelled (Eq. 9), `ignore_index` elsewhere.
+        regions: (B, K, h, w) bool, the pixels that each prototype was pooled from (Eq. 5).
+        prototypes: (B, K, C) (Eq. 6).
+        prototype_map: (B, C, h, w) (Eq. 7).
+    """
+
+    logits: Logits
+    target: Tensor
+    regions: Tensor
+    prototypes: Tensor
+    prototype_map: Tensor
+
+
+class SelfContrastiveAuxiliary(nn.Module):
+    """Blend SCNet's self-contrastive task into the loss of a few-shot segmentation model (Eq. 9).
+
+    It adds no parameter, and in eval mode or with `weight=0` it does nothing at all.
+
+    Args:
+        num_prototypes: n regions of the query; 3 is the paper's best (Table 3), 1 the whole background.
+        weight: λ of Eq. 9; 0.5 is the paper's best (Table 5), 0 the host alone.
+        iterations: Lloyd iterations of the k-means; the paper's is 10.
+        ignore_index: the mask's value for unlabelled pixels, which enter no centre, no prototype and no loss.
+        partition: "kmeans" on the high-level features, or "pyramid", a x a cells with n = a² (Table 6).
+        prior: what the comparison gets in place of a prior mask in 0..1 that was made for the support's object:
+            "neutral" (0.5 everywhere), "keep" (the same) or "complement" (1 − prior). The paper is silent.
+        seeding: first centres of the k-means, "random", "k-means++" or "farthest-first".
+        generator: source of all draws. By default the global one, so under data parallel each rank draws its own and
+            `torch.manual_seed` repeats a step, compiled or not.
+
+    Raises:
+        InputError: on a value out of range or an unknown name.
+
+    Source: SCNet, section 3.2.2 and 3.3.
+
+    >>> import torch
+    >>> _ = torch.manual_seed(0)
+    >>> comparison = torch.nn.Conv2d(16, 2, 1)
+    >>> def compare(features, prototype_map):
+    ...     return comparison(torch.cat([features, prototype_map], 1))
+    >>> auxiliary = SelfContrastiveAuxiliary()
+    >>> features, high_level = torch.rand(2, 8, 6, 6), torch.rand(2, 32, 3, 3)
+    >>> mask = torch.zeros(2, 48, 48, dtype=torch.long)
+    >>> mask[:, 10:30, 10:30] = 1
+    >>> loss = auxiliary(torch.tensor(0.7), features, high_level, mask, compare)
+    >>> loss.shape, loss.requires_grad
+    (torch.Size([]), True)
+    """
+
+    def __init__(
+        self,
+        num_prototypes: int = 3,
+        weight: float = 0.5,
+        iterations: int = 10,
+        ignore_index: int = 255,
+        partition: str = "kmeans",
+        prior: str = "neutral",
+        seeding: str = "random",
+        generator: Generator | None = None,
+    ) -> None:
+        super().__init__()
+        check_count(num_prototypes, 1, "num_prototypes")
+        require(0 <= weight <= 1, "weight", "λ in [0, 1]", weight, "use 0.5, the paper's best")
+        check_count(iterations, 0, "iterations")
+        require(ignore_index not in (0, 1), "ignore_index", "neither 0 nor 1", ignore_index, "use 255")
+        check_choice(partition, PARTITIONS, "partition")
+        check_choice(prior, PRIORS, "prior")
+        check_choice(seeding, SEEDINGS, "seeding")
+        if partition == "pyramid":
+            square = isqrt(num_prototypes) ** 2 == num_prototypes
+            require(
+                square, "num_prototypes", "a square for a pyramid of a x a cells", num_prototypes, "use 4, 9, 16, 25"
+            )
+        self.num_prototypes = num_prototypes
+        self.weight = weight
+        self.iterations = iterations
+        self.ignore_index = ignore_index
+        self.partition = partition
+        self.prior = prior
+        self.seeding = seeding
+        self.generator = generator
+
+    def forward(
+        self,
+        main_loss: Tensor,
+        features: Tensor,
+        high_level: Tensor,
+        mask: Tensor,
+        compare: Compare,
+        criterion: Criterion | None = None,
+        *,
+        prior: Tensor | None = None,
+        support: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
+        """The blended loss (1 − λ) L1 + λ L2 (Eq. 9); in eval mode or with λ = 0 the very `main_loss`.
+
+        Args:
+            main_loss: L1, a scalar.
+            criterion: the host's whole loss, (logits, target) → scalar, deep supervision included, given the logits in
+                float32. By default the cross-entropy, averaged over the batch's labelled pixels, of logits resized to
+                the mask bilinearly with aligned corners.
+
+        The other arguments, and what is refused, are those of `contrast`.
+        """
+        if not self.training or self.weight == 0:
+            return main_loss
+        require(
+            main_loss.dim() == 0, "main_loss", "a scalar", tuple(main_loss.shape), "reduce it to the batch's mean first"
+        )
+        contrast = self.contrast(features, high_level, mask, compare, prior=prior, support=support)
+        auxiliary_loss = self._loss(contrast, self._cross_entropy if criterion is None else criterion)
+        return (1 - self.weight) * main_loss + self.weight * auxiliary_loss
+
+    def contrast(
+        self,
+        features: Tensor,
+        high_level: Tensor,
+        mask: Tensor,
+        compare: Compare,
+        *,
+        prior: Tensor | None = None,
+        support: tuple[Tensor, Tensor] | None = None,
+    ) -> SelfContrast:
+        """Everything up to the loss: regions, prototypes, map, comparison and target (Eq. 4 to 8).
+
+        Args:
+            features: F, (B, C, h, w), the very tensor that the host compares with its prototype, after its dropout.
+            high_level: F̄, (B, C̄, h̄, w̄), only clustered; its grid may differ from that of F.
+            mask: M, (B, H, W) of 0 background, 1 foreground and `ignore_index` unlabelled.
+            compare: the host's own comparison, `compare(features, prototype_map)` → logits (B, 2, ·, ·) or a tuple of
+                such. Batch normalisation inside it updates no running statistics in this pass.
+            prior: (B, ·, h, w) in 0..1, if the comparison takes one: it becomes `compare`'s third argument, as the
+                option `prior` says.
+            support: features (B, C, h', w') and mask (B, H', W') of the support, to take the one background prototype
+                from there instead (Table 4; needs `num_prototypes=1`). Several shots stand side by side in width.
+
+        Raises:
+            InputError: on another rank, batch or dtype, on logits of another shape and, on a CPU outside a graph, on
+                NaN or infinite features and on mask values other than 0, 1 and `ignore_index`.
+        """
+        check_features(features, "features")
+        check_mask(mask, features.shape[0], self.ignore_index)
+        size = (features.shape[2], features.shape[3])
+        if support is None:
+            labels = self._partition(high_level, mask, size)
+            pooled, regions = features, remove_foreground(labels, mask, self.num_prototypes, self.ignore_index)
+        else:
+            pooled, regions = self._support_background(support, features)
+            labels = torch.zeros_like(mask[:, :1, :1], dtype=torch.long).expand(-1, *size)
+        prototypes = masked_average_pool(pooled, regions)
+        foreground = foreground_cells(mask, size)
+        prototype_map = expand_prototypes(prototypes, regions, labels, foreground, generator=self.generator)
+        prototype_map = prototype_map.to(features.dtype)
+        extras = () if prior is None else (self._counter_prior(prior),)
+        with KeepRunningStatistics():
+            logits = compare(features, prototype_map, *extras)
+        _check_logits(logits, features.shape[0])
+        target = self._target(mask, regions, labels, foreground)
+        return SelfContrast(logits, target, regions, prototypes, prototype_map)
+
+    def _partition(self, high_level: Tensor, mask: Tensor, size: tuple[int, int]) -> Int[Tensor, "B h w"]:
+        """Regions of the whole query, foreground included, found on the grid of F̄ and resized to that of F."""
+        check_features(high_level, "high_level")
+        check_batch(high_level, mask.shape[0], "high_level")
+        check_finite(high_level, "high_level")
+        if self.partition == "pyramid":
+            return resize_nearest(spatial_pyramid(high_level, isqrt(self.num_prototypes)), size)
+        grid = (high_level.shape[2], high_level.shape[3])
+        labels = cosine_kmeans(
+            high_level,
+            self.num_prototypes,
+            iterations=self.iterations,
+            valid=labelled_cells(mask, grid, self.ignore_index),
+            seeding=self.seeding,
+            generator=self.generator,
+        )
+        return resize_nearest(labels, size)
+
+    def _support_background(self, support: tuple[Tensor, Tensor], features: Tensor) -> tuple[Tensor, Tensor]:
+        """The support's features and its background as the one region."""
+        require(
+            self.num_prototypes == 1,
+            "support",
+            "num_prototypes=1, for regions of the support are not regions of the query",
+            f"num_prototypes={self.num_prototypes}",
+            "build the auxiliary with num_prototypes=1",
+        )
+        pooled, mask = support
+        check_features(pooled, "support features")
+        check_batch(pooled, features.shape[0], "support features")
+        require(
+            pooled.shape[1] == features.shape[1],
+            "support features",
+            f"{features.shape[1]} channels, as the query's",
+            pooled.shape[1],
+            "take both from the same layer",
+        )
+        check_mask(mask, features.shape[0], self.ignore_index, "support mask")
+        labels = torch.zeros_like(pooled[:, 0], dtype=torch.long)
+        return pooled, remove_foreground(labels, mask, 1, self.ignore_index)
+
+    def _counter_prior(self, prior: Tensor) -> Tensor:
+        if self.prior == "keep":
+            return prior
+        return 1 - prior if self.prior == "complement" else torch.full_like(prior, 0.5)
+
+    def _target(
+        self, mask: Tensor, regions: Tensor, labels: Tensor, foreground: Bool[Tensor, "B h w"]
+    ) -> Int[Tensor, "B H W"]:
+        """1 − M, unlabelled also where the map holds no prototype to be compared with."""
+        exists = regions.flatten(2).any(2)
+        own = exists.gather(1, labels.flatten(1)).view(labels.shape)
+        held = torch.where(foreground, exists.any(1)[:, None, None], own)
+        judged = resize_nearest(held, (mask.shape[1], mask.shape[2])) & ((mask == 0) | (mask == 1))
+        return torch.where(judged, (mask == 0).long(), self.ignore_index)
+
+    def _cross_entropy(self, logits: Logits, target: Tensor) -> Tensor:
+        require(
+            isinstance(logits, Tensor),
+            "criterion",
+            "the host's own loss when compare returns several logits",
+            "none",
+            "pass criterion=",
+        )
+        assert isinstance(logits, Tensor)
+        if logits.shape[2:] != target.shape[1:]:
+            logits = F.interpolate(logits, target.shape[1:], mode="bilinear", align_corners=True)
+        return F.cross_entropy(logits, target, ignore_index=self.ignore_index)
+
+    def _loss(self, contrast: SelfContrast, criterion: Criterion) -> Tensor:
+        """L2 of Eq. 9; 0 with a live graph when the batch has no pixel to judge."""
+        target = contrast.target
+        judged = (target != self.ignore_index).any()
+        # A mean over no pixel is NaN: such a batch is given a target, and its loss is multiplied by 0.
+        target = torch.where(judged, target, 0)
+        with autocast_off(target.device):
+            logits = contrast.logits
+            floats = logits.float() if isinstance(logits, Tensor) else tuple(scale.float() for scale in logits)
+            loss = criterion(floats, target)
+        require(loss.dim() == 0, "criterion", "a scalar loss", tuple(loss.shape), "reduce it to the batch's mean")
+        return loss * judged
+
+
+def _check_logits(logits: Logits, batch: int) -> None:
+    for one in (logits,) if isinstance(logits, Tensor) else logits:
+        require(
+            one.dim() == 4 and tuple(one.shape[:2]) == (batch, 2),
+            "compare",
+            f"logits of shape ({batch}, 2, h, w), background before foreground",
+            tuple(one.shape),
+            "return the two-class logits of the comparison, before any softmax or argmax",
+        )

@@ -1,0 +1,211 @@
+"""From regions to the prototype map: foreground removal (Eq. 5), masked average pooling (Eq. 6), expansion (Eq. 7).
+
+Axes: B images, C channels, H x W the mask, h x w the feature grid, N = h·w pixels, K regions.
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Generator, Tensor
+
+from selfcontrast.draws import pick, uniforms
+from selfcontrast.errors import check_batch, check_count, check_features, check_finite, check_mask, require
+from selfcontrast.precision import at_least_float32, autocast_off
+
+
+def labelled_cells(mask: Tensor, size: tuple[int, int], ignore_index: int = 255) -> Bool[Tensor, "B h w"]:
+    """Cells of a feature grid under which every pixel of the mask is labelled.
+
+    Args:
+        mask: (B, H, W) of 0, 1 and `ignore_index`.
+        size: (h, w) of the grid.
+        ignore_index: the value of unlabelled pixels.
+
+    >>> import torch
+    >>> labelled_cells(torch.tensor([[[0, 1, 0, 255]]]), (1, 2))
+    tensor([[[ True, False]]])
+    """
+    unlabelled = (mask == ignore_index).float()
+    return F.adaptive_max_pool2d(unlabelled[:, None], size)[:, 0] == 0
+
+
+def foreground_cells(mask: Tensor, size: tuple[int, int]) -> Bool[Tensor, "B h w"]:
+    """Cells of a feature grid whose nearest pixel of the mask is foreground: a blurred mask would leak.
+
+    Args:
+        mask: (B, H, W), foreground where it is 1.
+        size: (h, w) of the grid.
+
+    >>> import torch
+    >>> foreground_cells(torch.tensor([[[0, 0, 0, 1, 1, 1]]]), (1, 2))
+    tensor([[[False,  True]]])
+    """
+    return resize_nearest(mask == 1, size)
+
+
+def resize_nearest(grid: Tensor, size: tuple[int, int]) -> Tensor:
+    """Labels or masks, (..., H, W), at another size by their nearest value.
+
+    >>> import torch
+    >>> resize_nearest(torch.tensor([[[3, 7]]]), (2, 4))
+    tensor([[[3, 3, 7, 7],
+             [3, 3, 7, 7]]])
+    """
+    rows = _nearest(grid.shape[-2], size[0], grid.device)
+    columns = _nearest(grid.shape[-1], size[1], grid.device)
+    return grid[..., rows[:, None], columns]
+
+
+def _nearest(old: int, new: int, device: torch.device) -> Int[Tensor, " new"]:
+    # The centre of each new cell, in whole numbers: (i + 1/2) * old / new.
+    return (2 * torch.arange(new, device=device) + 1) * old // (2 * new)
+
+
+def remove_foreground(
+    labels: Tensor, mask: Tensor, num_clusters: int, ignore_index: int = 255
+) -> Bool[Tensor, "B K h w"]:
+    """Reduce each region to its background: M̄_k ← M̄_k − M̄_k ∩ M (Eq. 5).
+
+    A cell belongs to no region when its nearest mask pixel is foreground, or when any pixel under it is unlabelled.
+
+    Args:
+        labels: (B, h, w), integers in 0..K−1, as `cosine_kmeans` gives them.
+        mask: (B, H, W) of 0 background, 1 foreground and `ignore_index` unlabelled, of any size.
+        num_clusters: K.
+        ignore_index: the value of unlabelled pixels.
+
+    Returns:
+        One mask a region. A region that lay wholly in the foreground comes out empty.
+
+    Raises:
+        InputError: on another rank, another batch or, on a CPU, other values in the mask.
+
+    >>> import torch
+    >>> labels, mask = torch.tensor([[[0, 1, 1]]]), torch.tensor([[[0, 0, 1]]])
+    >>> remove_foreground(labels, mask, 2)[0].int()
+    tensor([[[1, 0, 0]],
+    <BLANKLINE>
+            [[0, 1, 0]]], dtype=torch.int32)
+    """
+    _check_labels(labels)
+    check_count(num_clusters, 1, "num_clusters")
+    check_mask(mask, labels.shape[0], ignore_index)
+    size = (labels.shape[1], labels.shape[2])
+    background = labelled_cells(mask, size, ignore_index) & ~foreground_cells(mask, size)
+    clusters = torch.arange(num_clusters, device=labels.device)[:, None, None]
+    return (labels[:, None] == clusters) & background[:, None]
+
+
+def masked_average_pool(features: Tensor, masks: Tensor) -> Float[Tensor, "B K C"]:
+    """The mean feature of the pixels under each mask (Eq. 1 and Eq. 6), summed in float32.
+
+    Args:
+        features: (B, C, h, w); the gradient flows into them.
+        masks: (B, K, h, w), bool or weights of at least 0.
+
+    Returns:
+        One prototype a mask, float32 or wider; an empty mask gives zeros.
+
+    Raises:
+        InputError: on another rank, on unlike sizes and, on a CPU outside a graph, on NaN or infinite features.
+
+    >>> import torch
+    >>> masked_average_pool(torch.tensor([[[[1.0, 3.0, 9.0]]]]), torch.tensor([[[[True, True, False]]]]))
+    tensor([[[2.]]])
+    """
+    check_features(features, "features")
+    check_finite(features, "features")
+    expected = (features.shape[0], masks.shape[1] if masks.dim() == 4 else "K", *features.shape[2:])
+    require(
+        tuple(masks.shape) == expected,
+        "masks",
+        f"the shape {expected}",
+        tuple(masks.shape),
+        "resize the masks to the feature grid",
+    )
+    with autocast_off(features.device):
+        pixels = at_least_float32(features).flatten(2)
+        weights = masks.flatten(2).to(pixels.dtype)
+        total = weights.sum(2, keepdim=True)
+        return (weights @ pixels.transpose(1, 2)) / torch.where(total > 0, total, 1.0)
+
+
+def expand_prototypes(
+    prototypes: Tensor,
+    regions: Tensor,
+    labels: Tensor,
+    foreground: Tensor | None = None,
+    *,
+    generator: Generator | None = None,
+) -> Float[Tensor, "B C h w"]:
+    """The prototype map E(p_1, …, p_K) of Eq. 7.
+
+    Every pixel outside the foreground holds the prototype of its own region: the positive pairs. All foreground pixels
+    of an image hold one prototype, drawn uniformly from those the image has: the negative pairs. A region without a
+    pixel has no prototype; a pixel that could only hold such a one holds zeros.
+
+    Args:
+        prototypes: (B, K, C), as `masked_average_pool` gives them; the gradient flows into them.
+        regions: (B, K, h, w) bool, the pixels that each prototype was pooled from, on any grid.
+        labels: (B, h, w), the region of every pixel of the map.
+        foreground: (B, h, w) bool; by default the pixels that lie in no region.
+        generator: source of the negatives; not inside a compiled graph, where `torch.manual_seed` serves.
+
+    Raises:
+        InputError: on another rank or on shapes that do not fit.
+
+    >>> import torch
+    >>> prototypes = torch.tensor([[[1.0], [2.0]]])
+    >>> regions = torch.tensor([[[[True, False, False]], [[False, False, False]]]])
+    >>> expand_prototypes(prototypes, regions, torch.tensor([[[0, 0, 1]]]))
+    tensor([[[[1., 1., 1.]]]])
+    """
+    _check_labels(labels)
+    batch, num_clusters = _check_prototypes(prototypes, regions, labels)
+    if foreground is None:
+        foreground = ~regions.any(1)
+    require(
+        foreground.shape == labels.shape,
+        "foreground",
+        f"the shape {tuple(labels.shape)} of the labels",
+        tuple(foreground.shape),
+        "pass foreground on the grid of the labels",
+    )
+    exists = regions.flatten(2).any(2)
+    drawn = pick(exists.to(prototypes.dtype), uniforms((batch,), prototypes, generator))
+    held = torch.where(foreground, drawn[:, None, None], labels)
+    clusters = torch.arange(num_clusters, device=labels.device)[:, None, None]
+    choice = (held[:, None] == clusters) & exists[:, :, None, None]
+    with autocast_off(prototypes.device):
+        expanded = prototypes.transpose(1, 2) @ choice.flatten(2).to(prototypes.dtype)
+    return expanded.view(batch, -1, *labels.shape[1:])
+
+
+def _check_labels(labels: Tensor) -> None:
+    require(
+        labels.dim() == 3 and not labels.is_floating_point(),
+        "labels",
+        "integers of shape (B, h, w)",
+        f"{labels.dtype} of shape {tuple(labels.shape)}",
+        "pass the labels that cosine_kmeans returned",
+    )
+
+
+def _check_prototypes(prototypes: Tensor, regions: Tensor, labels: Tensor) -> tuple[int, int]:
+    require(
+        prototypes.dim() == 3,
+        "prototypes",
+        "the shape (B, K, C)",
+        tuple(prototypes.shape),
+        "pass what masked_average_pool returned",
+    )
+    batch, num_clusters, _ = prototypes.shape
+    check_batch(labels, batch, "labels")
+    require(
+        regions.dim() == 4 and tuple(regions.shape[:2]) == (batch, num_clusters),
+        "regions",
+        f"the shape ({batch}, {num_clusters}, h, w)",
+        tuple(regions.shape),
+        "pass the masks that the prototypes were pooled from",
+    )
+    return batch, num_clusters
