@@ -1,0 +1,79 @@
+"""What people would rather look at: learning curves, and a sheet of query, truth, regions and predictions."""
+
+import json
+from pathlib import Path
+
+import matplotlib
+import torch
+from episodes import ImageList
+from evaluate import episodes_of
+from matplotlib import pyplot
+from pfenet import PFENet
+from recipe import Recipe
+from torch import Tensor
+from transforms import EpisodeDataset, displayable, evaluation_transform
+
+from selfcontrast import cosine_kmeans, overlay
+
+matplotlib.use("Agg")
+
+ROWS = 8
+
+
+def draw_curves(run: Path) -> None:
+    """`curves.png`: both losses over the steps, from metrics.jsonl."""
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    for key, label in (("main_loss", "L1, support to query"), ("contrast_loss", "L2, self-contrastive")):
+        points = [(row["step"], row[key]) for row in rows if row.get(key) is not None]
+        if points:
+            axes.plot(*zip(*points, strict=True), label=label)
+    axes.set(xlabel="step", ylabel="loss", title=run.name)
+    axes.legend()
+    figure.savefig(run / "curves.png", dpi=110)
+    pyplot.close(figure)
+
+
+@torch.no_grad()
+def draw_sheet(run: Path, models: dict[str, PFENet], recipe: Recipe, images: ImageList) -> None:
+    """`sheet.png`: the first episodes of the evaluation, a column for each model in `models`."""
+    shown = episodes_of(recipe, images)[:ROWS]
+    dataset = EpisodeDataset(images, shown, evaluation_transform(recipe.size))
+    titles = ["support", "query", "truth", "regions", *models]
+    figure, grid = pyplot.subplots(
+        len(shown), len(titles), figsize=(2 * len(titles), 2 * len(shown)), squeeze=False, layout="constrained"
+    )
+    for row, sample in zip(grid, (dataset[i] for i in range(len(shown))), strict=True):
+        for axis, title, picture in zip(row, titles, _row(sample, list(models.values()), recipe), strict=True):
+            axis.imshow(picture.permute(1, 2, 0).numpy())
+            axis.set_axis_off()
+            if row is grid[0]:
+                axis.set_title(title)
+        row[0].text(
+            3, 14, images.class_names[int(sample["class"]) - 1], color="white", backgroundcolor="black", fontsize=7
+        )
+    figure.savefig(run / "sheet.png", dpi=80)
+    pyplot.close(figure)
+
+
+def _row(sample: dict[str, Tensor], models: list[PFENet], recipe: Recipe) -> list[Tensor]:
+    query, support = displayable(sample["query"]), displayable(sample["supports"][0])
+    device = next(models[0].parameters()).device
+    episode = [sample[key][None].to(device) for key in ("query", "supports", "support_masks")]
+    logits = [model.eval()(*episode) for model in models]
+    regions = cosine_kmeans(
+        models[0].encode(*episode).high_level,
+        recipe.num_prototypes,
+        generator=torch.Generator().manual_seed(recipe.seed),
+    )
+    return [
+        overlay(support, _foreground(sample["support_masks"][0])),
+        query,
+        overlay(query, _foreground(sample["mask"])),
+        overlay(query, regions[0].cpu()),
+        *(overlay(query, one[0].argmax(0).cpu() - 1) for one in logits),
+    ]
+
+
+def _foreground(mask: Tensor) -> Tensor:
+    return torch.where(mask == 1, 0, -1)

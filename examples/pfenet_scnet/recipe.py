@@ -1,0 +1,143 @@
+"""What a run is: one dataclass, filled from YAML and the command line, written beside every result."""
+
+import os
+import sys
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Literal
+
+import torch
+import yaml
+from backbones import build_backbone
+from episodes import ImageList, novel_classes, read_list
+from jsonargparse import ActionConfigFile, ArgumentParser
+from pfenet import PFENet
+from synthetic import MIN_PIXELS, make_scenes
+
+from selfcontrast import SelfContrastiveAuxiliary
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+@dataclass
+class Recipe:
+    """A training run and its evaluation.
+
+    Attributes:
+        data: root of a VOC layout. By default the environment's SELFCONTRAST_VOC or, without it, drawn scenes.
+        fold: 0..3, the five classes held out.
+        shot: supports an episode, in evaluation; training is always 1-shot, as in the paper.
+        novel: keep or drop training images that hide objects of the novel classes.
+        min_pixels: an (image, class) pair counts from so many pixels on; 2,048 is the rule for full-size VOC. By
+            default what fits the drawn scenes, or pictures of 320 pixels, as in voc-small.
+        hidden: share of the drawn training scenes that hide a novel object.
+        backbone: see backbones.py.
+        backbone_weights: "imagenet" or a checkpoint's path.
+        channels: compared channels D; the published model has 256.
+        scales: pooled grids; the published model has 60, 30, 15, 8.
+        live_statistics: batch normalisation of the frozen backbone in training mode, as in the published code.
+        weight: λ; 0 trains the PFENet baseline.
+        num_prototypes: n.
+        partition: kmeans or pyramid.
+        prior: what the self-contrastive pass gets for a prior mask.
+        size: side of the square crops, in pixels.
+        batch: episodes a step.
+        steps: optimizer steps.
+        learning_rate: at the start of a polynomial decay of power 0.9.
+        momentum: of SGD.
+        weight_decay: of SGD.
+        episodes: evaluation episodes.
+        seed: of weights, training episodes and draws.
+        evaluation_seed: of the evaluation's episodes alone, so that all runs see the same.
+        workers: processes that load images; the result does not depend on their number.
+        checkpoint_every: steps between checkpoints.
+        out: the run's folder. By default runs/ and a name made of what differs between runs.
+        resume: go on from the checkpoint in `out` if there is one.
+        baseline: a run folder whose predictions stand beside this run's in the sheet. By default the one that the same
+            recipe with weight 0 writes, where it exists.
+    """
+
+    data: str | None = None
+    fold: int = 2
+    shot: int = 1
+    novel: Literal["keep", "drop"] = "keep"
+    min_pixels: int | None = None
+    hidden: float = 0.25
+    backbone: str = "efficientnet_lite0"
+    backbone_weights: str = "imagenet"
+    channels: int = 64
+    scales: tuple[int, ...] = (14, 7, 4)
+    live_statistics: bool = False
+    weight: float = 0.5
+    num_prototypes: int = 3
+    partition: str = "kmeans"
+    prior: str = "neutral"
+    size: int = 224
+    batch: int = 8
+    steps: int = 200
+    learning_rate: float = 0.025
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    episodes: int = 300
+    seed: int = 0
+    evaluation_seed: int = 1000
+    workers: int = 1
+    checkpoint_every: int = 100
+    out: str | None = None
+    resume: bool = False
+    baseline: str | None = None
+
+    def resolve(self) -> "Recipe":
+        """Settle what depends on the machine: where the data are, and where the run writes."""
+        self.data = self.data or os.environ.get("SELFCONTRAST_VOC")
+        drawn = self.data is None
+        self.data = self.data or f"runs/scenes-hidden{self.hidden:g}"
+        self.min_pixels = self.min_pixels or (MIN_PIXELS if drawn else 840)
+        if drawn:
+            make_scenes(self.data, self.hidden)
+        self.out = self.out or self._folder(self.weight)
+        self.baseline = self.baseline or self._folder(0.0)
+        return self
+
+    def _folder(self, weight: float) -> str:
+        task = "baseline" if weight == 0 else f"scnet-weight{weight:g}-n{self.num_prototypes}-{self.prior}"
+        data = Path(self.data or "").name
+        return f"runs/{data}-{self.backbone}-fold{self.fold}-{self.novel}-{self.steps}steps-seed{self.seed}/{task}"
+
+    def training_images(self) -> ImageList:
+        return read_list(self.data, "train", self.min_pixels).training(self.fold, self.novel)
+
+    def evaluation_images(self) -> ImageList:
+        return read_list(self.data, "val", self.min_pixels)
+
+    def novel_classes(self) -> list[int]:
+        return novel_classes(self.fold)
+
+    def build_model(self) -> PFENet:
+        backbone = build_backbone(self.backbone, self.backbone_weights)
+        model = PFENet(backbone, self.channels, tuple(self.scales), self.live_statistics)
+        return model.to(memory_format=torch.channels_last)
+
+    def build_auxiliary(self) -> SelfContrastiveAuxiliary:
+        return SelfContrastiveAuxiliary(self.num_prototypes, self.weight, partition=self.partition, prior=self.prior)
+
+    def save(self, path: Path) -> None:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        path.write_text(yaml.safe_dump(values | {"scales": list(self.scales)}, sort_keys=False))
+
+
+def read_recipe(arguments: list[str] | None = None, description: str = "") -> Recipe:
+    """The recipe that a command line asks for: defaults, then --recipe NAME or FILE.yaml, then single options."""
+    parser = ArgumentParser(description=description)
+    parser.add_argument("--recipe", action=ActionConfigFile, help="a name in recipes/ or a YAML file")
+    parser.add_class_arguments(Recipe)
+    given = sys.argv[1:] if arguments is None else arguments
+    named = [str(RECIPES / f"{a}.yaml") if (RECIPES / f"{a}.yaml").is_file() else a for a in given]
+    values = parser.parse_args(named).as_dict()
+    values.pop("recipe")
+    return Recipe(**values)
+
+
+def load_recipe(run: str | Path) -> Recipe:
+    """The recipe that a finished run wrote."""
+    return read_recipe(["--recipe", str(Path(run) / "recipe.yaml")])

@@ -1,0 +1,192 @@
+"""Train PFENet with SCNet's self-contrastive task, evaluate it on classes it never saw, and draw what it does.
+
+python examples/pfenet_scnet/train.py                          # drawn scenes, SCNet
+python examples/pfenet_scnet/train.py --weight 0               # the PFENet baseline on the same episodes
+SELFCONTRAST_VOC=DIR python examples/pfenet_scnet/train.py     # photographs in VOC's layout
+python examples/pfenet_scnet/train.py --resume true            # go on where a run stopped
+"""
+
+import json
+import platform
+import subprocess
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from checkpoint import load_checkpoint, save_atomically
+from episodes import base_classes, digest, sample_episodes
+from evaluate import evaluate, report
+from pfenet import PFENet
+from pictures import draw_curves, draw_sheet
+from recipe import Recipe, read_recipe
+from torch import Tensor
+from torch.utils.data import DataLoader, Subset
+from tqdm import tqdm
+from transforms import EpisodeDataset, training_transform
+
+from selfcontrast import SelfContrastiveAuxiliary
+
+
+def train(recipe: Recipe) -> dict[str, Any]:
+    """A whole run, from the data to the result; everything it writes lies in `recipe.out`."""
+    recipe.resolve()
+    run = Path(recipe.out)
+    run.mkdir(parents=True, exist_ok=True)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.manual_seed(recipe.seed)
+    model = recipe.build_model().to(device)
+    auxiliary = recipe.build_auxiliary()
+    optimizer = torch.optim.SGD(
+        [p for p in model.parameters() if p.requires_grad],
+        lr=recipe.learning_rate,
+        momentum=recipe.momentum,
+        weight_decay=recipe.weight_decay,
+    )
+    images = recipe.training_images()
+    share = images.hidden_share(recipe.fold)
+    print(
+        f"fold {recipe.fold}: {len(images.items)} training images, {share:.1f} % of them hide an unlabelled object of "
+        f"a novel class (novel={recipe.novel})"
+    )
+    episodes = sample_episodes(images, base_classes(recipe.fold), 1, recipe.seed, recipe.steps * recipe.batch)
+    dataset = EpisodeDataset(images, episodes, training_transform(recipe.size), recipe.seed)
+    start = load_checkpoint(run / "checkpoint.pt", model, optimizer) if recipe.resume else 0
+    _begin(run, recipe, start)
+    started = time.monotonic()
+    try:
+        _steps(recipe, model, auxiliary, optimizer, dataset, start, run, device)
+    except KeyboardInterrupt:
+        print(f"\nstopped; the checkpoint is in {run}: add --resume true to go on")
+        raise SystemExit(130) from None
+    seconds = time.monotonic() - started
+    evaluation_images = recipe.evaluation_images()
+    result = report(recipe, evaluate(model, recipe, evaluation_images, device), evaluation_images) | {
+        "training_episodes_digest": digest(images, episodes),
+        "hidden_share_percent": share,
+        "training_images": len(images.items),
+        "training_seconds": round(seconds, 1),
+        "steps": recipe.steps,
+        "weight": recipe.weight,
+        "seed": recipe.seed,
+        "environment": environment(),
+    }
+    (run / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+    draw_curves(run)
+    draw_sheet(run, _columns(recipe, model, device), recipe, evaluation_images)
+    print(f"written: {run}/result.json, curves.png, sheet.png")
+    return result
+
+
+def poly_rate(recipe: Recipe, step: int) -> float:
+    """The learning rate of a step, counted from 0."""
+    return recipe.learning_rate * (1 - step / recipe.steps) ** 0.9
+
+
+def training_step(
+    model: PFENet, auxiliary: SelfContrastiveAuxiliary, batch: dict[str, Tensor]
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """The blended loss, L1 and, where the task is on, L2, with its graph cut."""
+    encoded = model.encode(batch["query"], batch["supports"], batch["support_masks"])
+    main_loss = model.loss(model.compare(encoded.features, encoded.prototype_map, encoded.prior), batch["mask"])
+    loss = auxiliary(
+        main_loss,
+        encoded.features,
+        encoded.high_level,
+        batch["mask"],
+        compare=model.compare,
+        criterion=model.loss,
+        prior=encoded.prior,
+    )
+    weight = auxiliary.weight
+    contrast_loss = None if weight == 0 else (loss.detach() - (1 - weight) * main_loss.detach()) / weight
+    return loss, main_loss.detach(), contrast_loss
+
+
+def _steps(
+    recipe: Recipe,
+    model: PFENet,
+    auxiliary: SelfContrastiveAuxiliary,
+    optimizer: torch.optim.Optimizer,
+    dataset: EpisodeDataset,
+    start: int,
+    run: Path,
+    device: torch.device,
+) -> None:
+    todo = Subset(dataset, range(start * recipe.batch, len(dataset)))
+    loader = DataLoader(todo, recipe.batch, num_workers=recipe.workers, pin_memory=device.type == "cuda")
+    model.train()
+    done = start
+    try:
+        with (
+            (run / "metrics.jsonl").open("a") as log,
+            tqdm(total=len(todo), desc="training", unit=" episodes") as progress,
+        ):
+            for step, batch in enumerate(loader, start):
+                optimizer.param_groups[0]["lr"] = poly_rate(recipe, step)
+                batch = {key: value.to(device, non_blocking=True) for key, value in batch.items()}
+                # A step's dropout and draws depend on the seed and the step alone, so a resumed run repeats them.
+                torch.manual_seed(recipe.seed * 1_000_003 + step)
+                loss, main_loss, contrast_loss = training_step(model, auxiliary, batch)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                done = step + 1
+                progress.update(recipe.batch)
+                if step % 10 == 0 or done == recipe.steps:
+                    row = {
+                        "step": step,
+                        "lr": poly_rate(recipe, step),
+                        "loss": loss.item(),
+                        "main_loss": main_loss.item(),
+                    }
+                    row["contrast_loss"] = None if contrast_loss is None else contrast_loss.item()
+                    log.write(json.dumps(row) + "\n")
+                    log.flush()
+                    progress.set_postfix(loss=f"{row['loss']:.3f}")
+                if done % recipe.checkpoint_every == 0:
+                    save_atomically(run / "checkpoint.pt", model, optimizer, done)
+    finally:
+        save_atomically(run / "checkpoint.pt", model, optimizer, done)
+
+
+def _begin(run: Path, recipe: Recipe, start: int) -> None:
+    """Write what the run is; a fresh start begins a new log, a resumed one forgets steps after its checkpoint."""
+    recipe.save(run / "recipe.yaml")
+    (run / "environment.json").write_text(json.dumps(environment(), indent=2) + "\n")
+    log = run / "metrics.jsonl"
+    kept = [line for line in log.read_text().splitlines() if json.loads(line)["step"] < start] if log.exists() else []
+    log.write_text("".join(line + "\n" for line in kept))
+    if start:
+        print(f"resumed after step {start}")
+
+
+def _columns(recipe: Recipe, model: PFENet, device: torch.device) -> dict[str, PFENet]:
+    """The sheet's models: the baseline, where one was trained, and this run's."""
+    if recipe.weight == 0:
+        return {"baseline": model}
+    checkpoint = Path(recipe.baseline) / "checkpoint.pt"
+    if not checkpoint.is_file():
+        print(f"the sheet has no baseline column: nothing at {checkpoint}; run the same command with --weight 0 first")
+        return {"SCNet": model}
+    baseline = recipe.build_model().to(device)
+    baseline.load_state_dict(torch.load(checkpoint, map_location=device, weights_only=True)["model"])
+    return {"baseline": baseline, "SCNet": model}
+
+
+def environment() -> dict[str, str]:
+    """Versions, machine and commit, to stand beside every number."""
+    here = Path(__file__).parent
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
+    packages = ("torch", "torchvision", "numpy", "selfcontrast")
+    return {name: version(name) for name in packages} | {
+        "python": platform.python_version(),
+        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "commit": commit.stdout.strip() or "not a checkout",
+    }
+
+
+if __name__ == "__main__":
+    train(read_recipe(description=__doc__))
