@@ -13,7 +13,7 @@ from recipe import Recipe
 from torch import Tensor
 from transforms import EpisodeDataset, displayable, evaluation_transform
 
-from selfcontrast import cosine_kmeans, overlay
+from selfcontrast import overlay
 
 matplotlib.use("Agg")
 
@@ -61,16 +61,25 @@ def _row(sample: dict[str, Tensor], models: list[PFENet], recipe: Recipe) -> lis
     device = next(models[0].parameters()).device
     episode = [sample[key][None].to(device) for key in ("query", "supports", "support_masks")]
     logits = [model.eval()(*episode) for model in models]
-    regions = cosine_kmeans(
-        models[0].encode(*episode).high_level,
-        recipe.num_prototypes,
-        generator=torch.Generator().manual_seed(recipe.seed),
+    encoded = models[-1].encode(*episode)
+    generator = torch.Generator().manual_seed(recipe.seed)
+    regions = (
+        recipe.build_auxiliary(generator)
+        .contrast(
+            encoded.features,
+            encoded.high_level,
+            sample["mask"][None].to(device),
+            compare=models[-1].compare,
+            prior=encoded.prior,
+        )
+        .regions[0]
     )
+    in_region, region = regions.byte().max(0)
     return [
         overlay(support, _foreground(sample["support_masks"][0])),
         query,
         overlay(query, _foreground(sample["mask"])),
-        overlay(query, regions[0].cpu()),
+        overlay(query, torch.where(in_region.bool(), region, -1).cpu()),
         *(overlay(query, one[0].argmax(0).cpu() - 1) for one in logits),
     ]
 

@@ -118,8 +118,10 @@ class Recipe:
         model = PFENet(backbone, self.channels, tuple(self.scales), self.live_statistics)
         return model.to(memory_format=torch.channels_last)
 
-    def build_auxiliary(self) -> SelfContrastiveAuxiliary:
-        return SelfContrastiveAuxiliary(self.num_prototypes, self.weight, partition=self.partition, prior=self.prior)
+    def build_auxiliary(self, generator: torch.Generator | None = None) -> SelfContrastiveAuxiliary:
+        return SelfContrastiveAuxiliary(
+            self.num_prototypes, self.weight, partition=self.partition, prior=self.prior, generator=generator
+        )
 
     def save(self, path: Path) -> None:
         values = {field.name: getattr(self, field.name) for field in fields(self)}

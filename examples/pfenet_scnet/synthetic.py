@@ -125,7 +125,9 @@ def draw_scene(classes: list[int], random: np.random.Generator) -> tuple[Image.I
     mask.putpalette(_PALETTE)
     for c in reversed(classes):
         shape = _outline(c, random)
-        image.paste(_texture(c, random), mask=shape)
+        left, top, right, bottom = shape.getbbox()
+        texture = _texture(c, right - left, bottom - top, random)
+        image.paste(texture, (left, top), mask=shape.crop((left, top, right, bottom)))
         rim = np.asarray(shape.filter(ImageFilter.MaxFilter(3))) != np.asarray(shape.filter(ImageFilter.MinFilter(3)))
         mask.paste(c, mask=shape)
         mask.paste(255, mask=Image.fromarray(rim.astype(np.uint8) * 255))
@@ -145,12 +147,12 @@ def _background(random: np.random.Generator) -> Image.Image:
     return Image.fromarray((np.asarray(image) + grain).clip(0, 255).astype(np.uint8))
 
 
-def _texture(c: int, random: np.random.Generator) -> Image.Image:
+def _texture(c: int, width: int, height: int, random: np.random.Generator) -> Image.Image:
     """Stripes, checks, dots, rings or waves in the two colours, and at the pitch, of class c."""
     fold = (c - 1) // CLASSES_A_FOLD
     angle = 0.8 * fold + random.uniform(-0.3, 0.3)
     pitch = (9 + 3 * fold) * random.uniform(0.85, 1.15)
-    y, x = np.mgrid[:HEIGHT, :WIDTH] * (2 * np.pi / pitch)
+    y, x = np.mgrid[:height, :width] * (2 * np.pi / pitch)
     u, v = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
     radius = np.hypot(x - random.uniform(0, x.max()), y - random.uniform(0, y.max()))
     wave = (
@@ -166,7 +168,7 @@ def _texture(c: int, random: np.random.Generator) -> Image.Image:
         for shift, value in ((0, 1.0), (0.4, 0.55))
     )
     blend = (1 / (1 + np.exp(-4 * wave[_texture_of(c)])))[..., None]
-    grain = random.normal(0, 6, (HEIGHT, WIDTH, 1))
+    grain = random.normal(0, 6, (height, width, 1))
     return Image.fromarray((255 * (blend * light + (1 - blend) * dark) + grain).clip(0, 255).astype(np.uint8))
 
 

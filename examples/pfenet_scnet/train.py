@@ -18,6 +18,7 @@ import torch
 from checkpoint import load_checkpoint, save_atomically
 from episodes import base_classes, digest, sample_episodes
 from evaluate import evaluate, report
+from interrupts import ignore_interrupts, interrupt_flag
 from pfenet import PFENet
 from pictures import draw_curves, draw_sheet
 from recipe import Recipe, read_recipe
@@ -55,11 +56,10 @@ def train(recipe: Recipe) -> dict[str, Any]:
     start = load_checkpoint(run / "checkpoint.pt", model, optimizer) if recipe.resume else 0
     _begin(run, recipe, start)
     started = time.monotonic()
-    try:
-        _steps(recipe, model, auxiliary, optimizer, dataset, start, run, device)
-    except KeyboardInterrupt:
-        print(f"\nstopped; the checkpoint is in {run}: add --resume true to go on")
-        raise SystemExit(130) from None
+    done = _steps(recipe, model, auxiliary, optimizer, dataset, start, run, device)
+    if done < recipe.steps:
+        print(f"stopped after step {done}; add --resume true to go on from {run}/checkpoint.pt")
+        raise SystemExit(130)
     seconds = time.monotonic() - started
     evaluation_images = recipe.evaluation_images()
     result = report(recipe, evaluate(model, recipe, evaluation_images, device), evaluation_images) | {
@@ -113,42 +113,45 @@ def _steps(
     start: int,
     run: Path,
     device: torch.device,
-) -> None:
+) -> int:
+    """Train from step `start` and return how many steps are done: all, unless Ctrl-C came."""
     todo = Subset(dataset, range(start * recipe.batch, len(dataset)))
-    loader = DataLoader(todo, recipe.batch, num_workers=recipe.workers, pin_memory=device.type == "cuda")
+    loader = DataLoader(
+        todo,
+        recipe.batch,
+        num_workers=recipe.workers,
+        pin_memory=device.type == "cuda",
+        worker_init_fn=ignore_interrupts,
+    )
     model.train()
     done = start
-    try:
-        with (
-            (run / "metrics.jsonl").open("a") as log,
-            tqdm(total=len(todo), desc="training", unit=" episodes") as progress,
-        ):
-            for step, batch in enumerate(loader, start):
-                optimizer.param_groups[0]["lr"] = poly_rate(recipe, step)
-                batch = {key: value.to(device, non_blocking=True) for key, value in batch.items()}
-                # A step's dropout and draws depend on the seed and the step alone, so a resumed run repeats them.
-                torch.manual_seed(recipe.seed * 1_000_003 + step)
-                loss, main_loss, contrast_loss = training_step(model, auxiliary, batch)
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                done = step + 1
-                progress.update(recipe.batch)
-                if step % 10 == 0 or done == recipe.steps:
-                    row = {
-                        "step": step,
-                        "lr": poly_rate(recipe, step),
-                        "loss": loss.item(),
-                        "main_loss": main_loss.item(),
-                    }
-                    row["contrast_loss"] = None if contrast_loss is None else contrast_loss.item()
-                    log.write(json.dumps(row) + "\n")
-                    log.flush()
-                    progress.set_postfix(loss=f"{row['loss']:.3f}")
-                if done % recipe.checkpoint_every == 0:
-                    save_atomically(run / "checkpoint.pt", model, optimizer, done)
-    finally:
-        save_atomically(run / "checkpoint.pt", model, optimizer, done)
+    with (
+        (run / "metrics.jsonl").open("a") as log,
+        tqdm(total=len(todo), desc="training", unit=" episodes") as progress,
+        interrupt_flag() as interrupted,
+    ):
+        for step, batch in enumerate(loader, start):
+            optimizer.param_groups[0]["lr"] = poly_rate(recipe, step)
+            batch = {key: value.to(device, non_blocking=True) for key, value in batch.items()}
+            # A step's dropout and draws depend on the seed and the step alone, so a resumed run repeats them.
+            torch.manual_seed(recipe.seed * 1_000_003 + step)
+            loss, main_loss, contrast_loss = training_step(model, auxiliary, batch)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            done = step + 1
+            progress.update(recipe.batch)
+            if step % 10 == 0 or done == recipe.steps:
+                row = {"step": step, "lr": poly_rate(recipe, step), "loss": loss.item(), "main_loss": main_loss.item()}
+                row["contrast_loss"] = None if contrast_loss is None else contrast_loss.item()
+                log.write(json.dumps(row) + "\n")
+                log.flush()
+                progress.set_postfix(loss=f"{row['loss']:.3f}")
+            if done % recipe.checkpoint_every == 0 or done == recipe.steps or interrupted.is_set():
+                save_atomically(run / "checkpoint.pt", model, optimizer, done)
+            if interrupted.is_set():
+                break
+    return done
 
 
 def _begin(run: Path, recipe: Recipe, start: int) -> None:

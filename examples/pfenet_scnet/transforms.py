@@ -5,10 +5,10 @@ A transformed pair is an image (3, H, W) float32, normalised, and a mask (H, W) 
 
 import torch
 from episodes import Episode, ImageList, Item, read_mask
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision import tv_tensors
-from torchvision.io import ImageReadMode, decode_image
 from torchvision.transforms import v2
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -21,7 +21,8 @@ Pair = tuple[tv_tensors.Image, tv_tensors.Mask]
 
 def read_pair(item: Item, novel_class: int) -> Pair:
     """The decoded image and the episode's mask: 1 where `novel_class` is, 255 where unlabelled, else 0."""
-    image = decode_image(str(item.image), mode=ImageReadMode.RGB)
+    with Image.open(item.image) as picture:
+        image = v2.functional.pil_to_tensor(picture.convert("RGB"))
     labels = torch.from_numpy(read_mask(item.mask).copy())
     if image.shape[1:] != labels.shape:
         raise ValueError(
