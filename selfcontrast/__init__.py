@@ -3,7 +3,7 @@
 from selfcontrast.auxiliary import SelfContrast, SelfContrastiveAuxiliary
 from selfcontrast.clustering import cosine_kmeans, spatial_pyramid
 from selfcontrast.errors import InputError
-from selfcontrast.overlay import overlay
+from selfcontrast.overlay import overlay_labels
 from selfcontrast.prototypes import expand_prototypes, masked_average_pool, remove_foreground
 
 __all__ = [
@@ -13,7 +13,7 @@ __all__ = [
     "cosine_kmeans",
     "expand_prototypes",
     "masked_average_pool",
-    "overlay",
+    "overlay_labels",
     "remove_foreground",
     "spatial_pyramid",
 ]

@@ -10,7 +10,7 @@ from selfcontrast.prototypes import resize_nearest
 COLOURS = ((230, 60, 60), (60, 130, 230), (250, 190, 40), (70, 180, 90), (160, 90, 200), (240, 130, 60))
 
 
-def overlay(image: Tensor, labels: Tensor, opacity: float = 0.55) -> UInt8[Tensor, "3 H W"]:
+def overlay_labels(image: Tensor, labels: Tensor, opacity: float = 0.55) -> UInt8[Tensor, "3 H W"]:
     """Colour an image by its labels.
 
     Args:
@@ -23,7 +23,7 @@ def overlay(image: Tensor, labels: Tensor, opacity: float = 0.55) -> UInt8[Tenso
         InputError: on another shape or dtype, or an opacity out of range.
 
     >>> import torch
-    >>> overlay(torch.zeros(3, 1, 2, dtype=torch.uint8), torch.tensor([[-1, 0]]), opacity=1.0)[:, 0].T
+    >>> overlay_labels(torch.zeros(3, 1, 2, dtype=torch.uint8), torch.tensor([[-1, 0]]), opacity=1.0)[:, 0].T
     tensor([[  0,   0,   0],
             [230,  60,  60]], dtype=torch.uint8)
     """

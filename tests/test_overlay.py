@@ -1,13 +1,13 @@
 import pytest
 import torch
 
-from selfcontrast import InputError, overlay
+from selfcontrast import InputError, overlay_labels
 from selfcontrast.overlay import COLOURS
 
 
 def test_negative_labels_leave_the_image_and_others_take_their_colour():
     image = torch.randint(0, 256, (3, 4, 4), dtype=torch.uint8)
-    picture = overlay(image, torch.tensor([[-1, 0], [1, 7]]), opacity=1.0)
+    picture = overlay_labels(image, torch.tensor([[-1, 0], [1, 7]]), opacity=1.0)
     assert torch.equal(picture[:, :2, :2], image[:, :2, :2])
     for rows, columns, colour in (
         (slice(2), slice(2, 4), 0),
@@ -19,8 +19,8 @@ def test_negative_labels_leave_the_image_and_others_take_their_colour():
 
 def test_opacity_blends():
     image = torch.full((3, 1, 1), 100, dtype=torch.uint8)
-    assert overlay(image, torch.tensor([[0]]), opacity=0.5).flatten().tolist() == [165, 80, 80]
-    assert torch.equal(overlay(image, torch.tensor([[0]]), opacity=0.0), image)
+    assert overlay_labels(image, torch.tensor([[0]]), opacity=0.5).flatten().tolist() == [165, 80, 80]
+    assert torch.equal(overlay_labels(image, torch.tensor([[0]]), opacity=0.0), image)
 
 
 @pytest.mark.parametrize(
@@ -34,4 +34,4 @@ def test_opacity_blends():
 )
 def test_says_what_is_wrong(image, labels, opacity, argument):
     with pytest.raises(InputError, match=f"{argument}: expected"):
-        overlay(image, labels, opacity)
+        overlay_labels(image, labels, opacity)

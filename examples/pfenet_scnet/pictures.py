@@ -13,7 +13,7 @@ from recipe import Recipe
 from torch import Tensor
 from transforms import EpisodeDataset, displayable, evaluation_transform
 
-from selfcontrast import overlay
+from selfcontrast import overlay_labels
 
 matplotlib.use("Agg")
 
@@ -76,11 +76,11 @@ def _row(sample: dict[str, Tensor], models: list[PFENet], recipe: Recipe) -> lis
     )
     in_region, region = regions.byte().max(0)
     return [
-        overlay(support, _foreground(sample["support_masks"][0])),
+        overlay_labels(support, _foreground(sample["support_masks"][0])),
         query,
-        overlay(query, _foreground(sample["mask"])),
-        overlay(query, torch.where(in_region.bool(), region, -1).cpu()),
-        *(overlay(query, one[0].argmax(0).cpu() - 1) for one in logits),
+        overlay_labels(query, _foreground(sample["mask"])),
+        overlay_labels(query, torch.where(in_region.bool(), region, -1).cpu()),
+        *(overlay_labels(query, one[0].argmax(0).cpu() - 1) for one in logits),
     ]
 
 
