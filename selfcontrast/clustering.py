@@ -173,7 +173,9 @@ def _assign(
 ) -> Int[Tensor, "B N"]:
     """Label each pixel with its nearest centre, then give every empty cluster a pixel."""
     # The largest product with a unit centre is the largest cosine: the pixels need no normalising.
-    best, labels = (centres @ pixels).max(1)
+    # A zero centre stands for no direction, so nothing is near it.
+    lost = (centres == 0).all(2, keepdim=True)
+    best, labels = (centres @ pixels).masked_fill(lost, -torch.inf).max(1)
     return _fill_empty(labels, best * inverse_norms, usable, centres.shape[1])
 
 
