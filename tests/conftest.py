@@ -1,0 +1,61 @@
+"""Shape annotations are enforced under tests only; draws of hypothesis are the same on every machine."""
+
+import importlib
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+
+import jaxtyping
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+
+# Annotations are read when a module is loaded, so nothing of the package may have been imported before this line.
+assert "selfcontrast" not in sys.modules
+jaxtyping.install_import_hook("selfcontrast", "shape_checks.checked")
+
+settings.register_profile(
+    "repeatable",
+    deadline=None,
+    max_examples=25,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("repeatable")
+# One process a core already: threads below that only fight each other.
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def same_numbers_in_any_order() -> None:
+    """Without it the numbers of a test would depend on which ones ran before it in the same process."""
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def no_shape_checks(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The package loaded once more without shape checks, which a graph cannot hold even when they are switched off."""
+    for name in list(sys.modules):
+        if name.partition(".")[0] == "selfcontrast":
+            monkeypatch.delitem(sys.modules, name)
+    hooks = [finder for finder in sys.meta_path if not type(finder).__module__.startswith("jaxtyping")]
+    assert len(hooks) < len(sys.meta_path)
+    monkeypatch.setattr(sys, "meta_path", hooks)
+    return importlib.import_module("selfcontrast")
+
+
+@pytest.fixture
+def values_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the package believe that reading a value makes the host wait, as on an accelerator."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("selfcontrast") and isinstance(module, ModuleType) and hasattr(module, "values_are_free"):
+            monkeypatch.setattr(module, "values_are_free", lambda _: False)
+
+
+@pytest.fixture
+def fresh_compiler() -> Iterator[None]:
+    """Forget compiled graphs before and after, so that no test meets another's."""
+    torch.compiler.reset()
+    yield
+    torch.compiler.reset()

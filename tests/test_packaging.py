@@ -1,0 +1,44 @@
+import importlib.metadata
+import importlib.resources
+import json
+import subprocess
+import sys
+
+import pytest
+
+import selfcontrast
+
+HEAVY = {"torchvision", "faiss", "matplotlib", "lightning", "lightning_fabric", "jsonargparse", "PIL", "yaml", "tqdm"}
+
+
+def modules_brought() -> set[str]:
+    """Top-level modules that a fresh interpreter holds because of the package, and not because of torch alone."""
+    code = "import json, sys, torch; before = set(sys.modules); import selfcontrast; "
+    code += "print(json.dumps(list(set(sys.modules) - before)))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return {name.partition(".")[0] for name in json.loads(run.stdout)}
+
+
+def test_the_import_brings_in_nothing_heavy() -> None:
+    brought = modules_brought()
+    assert "selfcontrast" in brought
+    assert not brought & HEAVY
+    # Every third-party module is a declared dependency.
+    assert {name for name in brought if name in importlib.metadata.packages_distributions()} <= {
+        "selfcontrast",
+        "jaxtyping",
+        "wadler_lindig",
+    }
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    assert importlib.resources.files("selfcontrast").joinpath("py.typed").is_file()
+
+
+@pytest.mark.parametrize("name", selfcontrast.__all__)
+def test_every_public_name_is_there_and_documented(name: str) -> None:
+    assert getattr(selfcontrast, name).__doc__
+
+
+def test_public_names_are_sorted_and_unique() -> None:
+    assert selfcontrast.__all__ == sorted(set(selfcontrast.__all__))
