@@ -14,9 +14,10 @@ HEAVY = {"torchvision", "faiss", "matplotlib", "lightning", "lightning_fabric", 
 def modules_brought() -> set[str]:
     """Top-level modules that a fresh interpreter holds because of the package, and not because of torch alone."""
     code = "import json, sys, torch; before = set(sys.modules); import selfcontrast; "
-    code += "print(json.dumps(list(set(sys.modules) - before)))"
+    code += "print(json.dumps([list(before), list(sys.modules)]))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return {name.partition(".")[0] for name in json.loads(run.stdout)}
+    before, after = ({name.partition(".")[0] for name in names} for names in json.loads(run.stdout))
+    return after - before
 
 
 def test_the_import_brings_in_nothing_heavy() -> None:
