@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from selfcontrast import cosine_kmeans, spatial_pyramid
-from selfcontrast.clustering import SEEDINGS
+from selfcontrast.clustering import SEEDINGS, _measure, _seed
 
 
 def seeds(features: Tensor, clusters: int, seeding: str, seed: int, valid: Tensor | None = None) -> Tensor:
@@ -15,16 +15,34 @@ def seeds(features: Tensor, clusters: int, seeding: str, seed: int, valid: Tenso
     return cosine_kmeans(features, clusters, iterations=0, valid=valid, seeding=seeding, generator=generator)
 
 
+def centres(directions: Tensor, clusters: int, seeding: str, usable: Tensor | None = None) -> Tensor:
+    """The seeds of a hundred images whose pixels have these directions, (C, N), before any label can hide a bad one."""
+    pixels, inverse_norms = _measure(directions.expand(100, -1, -1))
+    usable = (inverse_norms > 0) if usable is None else usable.expand(100, -1)
+    return _seed(pixels, inverse_norms, usable, torch.rand(100, clusters), seeding)
+
+
 @pytest.mark.parametrize("seeding", SEEDINGS)
-def test_seeds_are_distinct_valid_pixels(seeding: str) -> None:
-    # On orthogonal pixels a label above 0 shows a seed, and every other pixel ties for label 0.
-    features = torch.eye(12).view(1, 12, 3, 4)
-    valid = torch.zeros(1, 3, 4, dtype=torch.bool)
-    valid[:, 1:] = True
-    for seed in range(20):
-        labels = seeds(features, 4, seeding, seed, valid)
-        assert labels[valid].bincount(minlength=4)[1:].tolist() == [1, 1, 1]
-        assert labels[~valid].eq(0).all()
+def test_seeds_are_distinct_usable_pixels(seeding: str) -> None:
+    usable = torch.arange(12) >= 5
+    found = centres(torch.eye(12) * 3, 4, seeding, usable)
+    assert found.sum(2).eq(1).all() and found.sum(1).max() == 1
+    assert torch.equal(found.sum((0, 1)) > 0, usable) or seeding == "farthest-first"
+    assert found[:, :, ~usable].eq(0).all()
+
+
+@pytest.mark.parametrize("seeding", SEEDINGS)
+def test_a_seed_that_finds_no_pixel_left_is_zero(seeding: str) -> None:
+    found = centres(torch.eye(5), 4, seeding, torch.arange(5) < 2)
+    assert found[:, :2].sum((1, 2)).eq(2).all() and found[:, 2:].eq(0).all()
+
+
+@pytest.mark.parametrize("seeding", ["k-means++", "farthest-first"])
+def test_a_direction_already_seeded_is_passed_over(seeding: str) -> None:
+    # Many pixels of one direction and few of the others; each direction is wanted once.
+    directions = torch.eye(4).repeat_interleave(torch.tensor([40, 2, 3, 1]), 1)
+    found = centres(directions, 4, seeding)
+    assert found.sum(1).eq(1).all()
 
 
 @pytest.mark.parametrize("seeding", SEEDINGS)
@@ -52,16 +70,6 @@ def test_farthest_first_takes_the_pixel_farthest_from_all_seeds() -> None:
     for seed in range(20):
         labels = seeds(features, 3, "farthest-first", seed)[0, 0]
         assert len({int(labels[i]) for i in range(3)}) == 3
-
-
-def test_kmeans_plus_plus_skips_directions_already_seeded() -> None:
-    # Nineteen pixels of one direction and one of another: in proportion to distance only the other is left.
-    features = torch.zeros(1, 2, 4, 5)
-    features[:, 0] = 1
-    features[:, :, 3, 4] = torch.tensor([0.0, 1.0])
-    for seed in range(20):
-        labels = seeds(features, 2, "k-means++", seed)
-        assert (labels == labels[0, 3, 4]).sum() == 1
 
 
 def test_kmeans_plus_plus_is_no_worse_than_random_on_average() -> None:
@@ -147,6 +155,25 @@ def test_a_non_finite_pixel_weighs_nothing_where_values_are_not_read(
     labels = cosine_kmeans(features, 3, seeding=seeding)
     assert torch.equal(labels[valid], expected[valid])
     assert labels[0, 2, 3] in (0, 1, 2)
+
+
+@pytest.mark.parametrize("seeding", SEEDINGS)
+@pytest.mark.parametrize("masked", [True, False])
+def test_a_zero_pixel_weighs_nothing(seeding: str, masked: bool) -> None:
+    features = torch.randn(20, 8, 4, 4)
+    valid = torch.rand(20, 4, 4) > 0.5
+    features = torch.where(valid[:, None], features, 0.0)
+    first, second = (
+        cosine_kmeans(features, 3, valid=mask, seeding=seeding, generator=torch.Generator().manual_seed(0))
+        for mask in (valid, torch.ones_like(valid) if masked else None)
+    )
+    assert torch.equal(first[valid], second[valid])
+
+
+@pytest.mark.parametrize("channels", [1, 63, 64, 65, 130])
+def test_the_norm_counts_every_channel_once(channels: int) -> None:
+    pixels = torch.randn(2, channels, 9)
+    torch.testing.assert_close(_measure(pixels)[1], 1 / torch.linalg.vector_norm(pixels, dim=1))
 
 
 @pytest.mark.parametrize("bins", [1, 2, 3, 4, 5])
