@@ -23,7 +23,7 @@ from selfcontrast.errors import (
     check_mask,
     require,
 )
-from selfcontrast.precision import autocast_off
+from selfcontrast.precision import at_least_float32, autocast_off
 from selfcontrast.prototypes import (
     expand_prototypes,
     foreground_cells,
@@ -145,8 +145,8 @@ class SelfContrastiveAuxiliary(nn.Module):
         Args:
             main_loss: L1, a scalar.
             criterion: the host's whole loss, (logits, target) → scalar, deep supervision included, given the logits in
-                float32. By default the cross-entropy, averaged over the batch's labelled pixels, of logits resized to
-                the mask bilinearly with aligned corners.
+                float32 or wider. By default the cross-entropy, averaged over the batch's labelled pixels, of logits
+                resized to the mask bilinearly with aligned corners.
 
         The other arguments, and what is refused, are those of `contrast`.
         """
@@ -187,6 +187,7 @@ class SelfContrastiveAuxiliary(nn.Module):
                 NaN or infinite features and on mask values other than 0, 1 and `ignore_index`.
         """
         check_features(features, "features")
+        check_finite(features, "features")
         check_mask(mask, features.shape[0], self.ignore_index)
         size = (features.shape[2], features.shape[3])
         if support is None:
@@ -218,7 +219,7 @@ class SelfContrastiveAuxiliary(nn.Module):
             high_level,
             self.num_prototypes,
             iterations=self.iterations,
-            valid=labelled_cells(mask, grid, self.ignore_index),
+            valid=labelled_cells(mask, grid),
             seeding=self.seeding,
             generator=self.generator,
         )
@@ -235,6 +236,7 @@ class SelfContrastiveAuxiliary(nn.Module):
         )
         pooled, mask = support
         check_features(pooled, "support features")
+        check_finite(pooled, "support features")
         check_batch(pooled, features.shape[0], "support features")
         require(
             pooled.shape[1] == features.shape[1],
@@ -283,7 +285,11 @@ class SelfContrastiveAuxiliary(nn.Module):
         target = torch.where(judged, target, 0)
         with autocast_off(target.device):
             logits = contrast.logits
-            floats = logits.float() if isinstance(logits, Tensor) else tuple(scale.float() for scale in logits)
+            floats = (
+                at_least_float32(logits)
+                if isinstance(logits, Tensor)
+                else tuple(at_least_float32(scale) for scale in logits)
+            )
             loss = criterion(floats, target)
         require(loss.dim() == 0, "criterion", "a scalar loss", tuple(loss.shape), "reduce it to the batch's mean")
         return loss * judged

@@ -18,7 +18,7 @@ def values_are_free(tensor: Tensor) -> bool:
     """Whether reading a value of `tensor` costs nothing: on a CPU, outside a graph.
 
     On an accelerator a read would make the host wait in every step, and inside a graph there is nothing to read; there
-    values that this package would have refused weigh nothing instead.
+    k-means leaves non-finite pixels out, and a mask's strange values count as unlabelled.
     """
     return tensor.device.type == "cpu" and not torch.compiler.is_compiling()
 

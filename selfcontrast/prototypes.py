@@ -13,19 +13,18 @@ from selfcontrast.errors import check_batch, check_count, check_features, check_
 from selfcontrast.precision import at_least_float32, autocast_off
 
 
-def labelled_cells(mask: Tensor, size: tuple[int, int], ignore_index: int = 255) -> Bool[Tensor, "B h w"]:
+def labelled_cells(mask: Tensor, size: tuple[int, int]) -> Bool[Tensor, "B h w"]:
     """Cells of a feature grid under which every pixel of the mask is labelled.
 
     Args:
-        mask: (B, H, W) of 0, 1 and `ignore_index`.
+        mask: (B, H, W), labelled where it is 0 or 1.
         size: (h, w) of the grid.
-        ignore_index: the value of unlabelled pixels.
 
     >>> import torch
     >>> labelled_cells(torch.tensor([[[0, 1, 0, 255]]]), (1, 2))
     tensor([[[ True, False]]])
     """
-    unlabelled = (mask == ignore_index).float()
+    unlabelled = ((mask != 0) & (mask != 1)).float()
     return F.adaptive_max_pool2d(unlabelled[:, None], size)[:, 0] == 0
 
 
@@ -91,7 +90,7 @@ def remove_foreground(
     check_count(num_clusters, 1, "num_clusters")
     check_mask(mask, labels.shape[0], ignore_index)
     size = (labels.shape[1], labels.shape[2])
-    background = labelled_cells(mask, size, ignore_index) & ~foreground_cells(mask, size)
+    background = labelled_cells(mask, size) & ~foreground_cells(mask, size)
     clusters = torch.arange(num_clusters, device=labels.device)[:, None, None]
     return (labels[:, None] == clusters) & background[:, None]
 
