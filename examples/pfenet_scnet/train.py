@@ -39,12 +39,7 @@ def train(recipe: Recipe) -> dict[str, Any]:
     torch.manual_seed(recipe.seed)
     model = recipe.build_model().to(device)
     auxiliary = recipe.build_auxiliary()
-    optimizer = torch.optim.SGD(
-        [p for p in model.parameters() if p.requires_grad],
-        lr=recipe.learning_rate,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-    )
+    optimizer = recipe.build_optimizer(model)
     images = recipe.training_images()
     share = images.hidden_share(recipe.fold)
     print(
@@ -142,6 +137,8 @@ def _steps(
             done = step + 1
             progress.update(recipe.batch)
             if step % 10 == 0 or done == recipe.steps:
+                if not torch.isfinite(loss):
+                    raise FloatingPointError(f"the loss of step {step} is {loss.item()}; lower learning_rate")
                 row = {"step": step, "lr": poly_rate(recipe, step), "loss": loss.item(), "main_loss": main_loss.item()}
                 row["contrast_loss"] = None if contrast_loss is None else contrast_loss.item()
                 log.write(json.dumps(row) + "\n")
