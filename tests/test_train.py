@@ -140,6 +140,17 @@ def test_the_rate_falls_polynomially(finished):
     assert poly_rate(recipe, 4) == pytest.approx(recipe.learning_rate * 0.5**0.9)
 
 
+def test_a_loss_that_is_not_finite_ends_the_run(scenes, tmp_path):
+    result = subprocess.run(
+        command(scenes, tmp_path / "out", optimizer="sgd", learning_rate=1e30),
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode != 0 and "lower learning_rate" in result.stderr
+
+
 def test_a_wrong_option_ends_with_a_sentence(scenes, tmp_path):
     result = subprocess.run(
         command(scenes, tmp_path / "out", fold=7), env=ENVIRONMENT, capture_output=True, text=True, check=False
