@@ -142,7 +142,7 @@ def test_the_rate_falls_polynomially(finished):
 
 def test_a_loss_that_is_not_finite_ends_the_run(scenes, tmp_path):
     result = subprocess.run(
-        command(scenes, tmp_path / "out", optimizer="sgd", learning_rate=1e30),
+        command(scenes, tmp_path / "out", weight=0, optimizer="sgd", learning_rate=1e30),
         env=ENVIRONMENT,
         capture_output=True,
         text=True,
