@@ -43,12 +43,12 @@ def draw_sheet(run: Path, models: dict[str, PFENet], recipe: Recipe, images: Ima
     figure, grid = pyplot.subplots(
         len(shown), len(titles), figsize=(2 * len(titles), 2 * len(shown)), squeeze=False, layout="constrained"
     )
+    for axis, title in zip(grid[0], titles, strict=True):
+        axis.set_title(title)
     for row, sample in zip(grid, (dataset[i] for i in range(len(shown))), strict=True):
-        for axis, title, picture in zip(row, titles, _row(sample, list(models.values()), recipe), strict=True):
+        for axis, picture in zip(row, _row(sample, list(models.values()), recipe), strict=True):
             axis.imshow(picture.permute(1, 2, 0).numpy())
             axis.set_axis_off()
-            if row is grid[0]:
-                axis.set_title(title)
         row[0].text(
             3, 14, images.class_names[int(sample["class"]) - 1], color="white", backgroundcolor="black", fontsize=7
         )
