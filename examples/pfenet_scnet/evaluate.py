@@ -68,11 +68,12 @@ def report(recipe: Recipe, evaluation: Evaluation, images: ImageList) -> dict[st
     for c, iou in scores.class_iou.items():
         print(f"{names[c - 1]:>20}   {'no pixel seen' if iou is None else f'{iou:5.1f}'}")
     episodes = episodes_of(recipe, images)
+    fingerprint = digest(images, episodes)
     task = "PFENet baseline" if recipe.weight == 0 else f"PFENet + SCNet, weight {recipe.weight:g}"
     print(f"{'mIoU':>20}   {scores.miou:5.1f}   (every pixel foreground: {chance:.1f})")
     print(f"{'FB-IoU':>20}   {scores.fb_iou:5.1f}")
     print(
-        f"{task}: fold {recipe.fold}, {recipe.shot}-shot, {len(episodes)} episodes {digest(images, episodes)}, "
+        f"{task}: fold {recipe.fold}, {recipe.shot}-shot, {len(episodes)} episodes {fingerprint}, "
         f"novel={recipe.novel}, last checkpoint.\nScores on this data are not comparable with published tables."
     )
     return {
@@ -81,7 +82,7 @@ def report(recipe: Recipe, evaluation: Evaluation, images: ImageList) -> dict[st
         "class_iou": {names[c - 1]: iou for c, iou in scores.class_iou.items()},
         "every_pixel_foreground_miou": chance,
         "episodes": len(episodes),
-        "episodes_digest": digest(images, episodes),
+        "episodes_digest": fingerprint,
         "shot": recipe.shot,
     }
 

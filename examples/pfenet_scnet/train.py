@@ -126,7 +126,7 @@ def _steps(
         interrupt_flag() as interrupted,
     ):
         for step, batch in enumerate(loader, start):
-            optimizer.param_groups[0]["lr"] = poly_rate(recipe, step)
+            rate = optimizer.param_groups[0]["lr"] = poly_rate(recipe, step)
             batch = {key: value.to(device, non_blocking=True) for key, value in batch.items()}
             # A step's dropout and draws depend on the seed and the step alone, so a resumed run repeats them.
             torch.manual_seed(recipe.seed * 1_000_003 + step)
@@ -139,7 +139,7 @@ def _steps(
             if step % 10 == 0 or done == recipe.steps:
                 if not torch.isfinite(loss):
                     raise FloatingPointError(f"the loss of step {step} is {loss.item()}; lower learning_rate")
-                row = {"step": step, "lr": poly_rate(recipe, step), "loss": loss.item(), "main_loss": main_loss.item()}
+                row = {"step": step, "lr": rate, "loss": loss.item(), "main_loss": main_loss.item()}
                 row["contrast_loss"] = None if contrast_loss is None else contrast_loss.item()
                 log.write(json.dumps(row) + "\n")
                 log.flush()
