@@ -4,12 +4,12 @@ Axes: B images, C and C̄ channels, h x w and h̄ x w̄ feature grids, H x W the
 """
 
 from collections.abc import Callable
+from functools import partial
 from math import isqrt
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Bool, Int
+from jaxtyping import Int
 from torch import Generator, Tensor, nn
 
 from selfcontrast.batchnorm import KeepRunningStatistics
@@ -23,7 +23,7 @@ from selfcontrast.errors import (
     check_mask,
     require,
 )
-from selfcontrast.precision import at_least_float32, autocast_off
+from selfcontrast.loss import Criterion, Logits, contrast_loss, contrast_target, cross_entropy
 from selfcontrast.prototypes import (
     expand_prototypes,
     foreground_cells,
@@ -36,9 +36,16 @@ from selfcontrast.prototypes import (
 PARTITIONS = ("kmeans", "pyramid")
 PRIORS = ("neutral", "keep", "complement")
 
-Logits = Tensor | tuple[Tensor, ...]
 Compare = Callable[..., Logits]
-Criterion = Callable[[Logits, Tensor], Tensor]
+
+
+class Prepared(NamedTuple):
+    """What a pass holds before its comparison; the shapes are those of `SelfContrast`."""
+
+    target: Tensor
+    regions: Tensor
+    prototypes: Tensor
+    prototype_map: Tensor
 
 
 class SelfContrast(NamedTuple):
@@ -152,12 +159,8 @@ class SelfContrastiveAuxiliary(nn.Module):
         """
         if not self.training or self.weight == 0:
             return main_loss
-        require(
-            main_loss.dim() == 0, "main_loss", "a scalar", tuple(main_loss.shape), "reduce it to the batch's mean first"
-        )
         contrast = self.contrast(features, high_level, mask, compare, prior=prior, support=support)
-        auxiliary_loss = self._loss(contrast, self._cross_entropy if criterion is None else criterion)
-        return (1 - self.weight) * main_loss + self.weight * auxiliary_loss
+        return self.blend(main_loss, contrast, criterion)
 
     def contrast(
         self,
@@ -186,6 +189,17 @@ class SelfContrastiveAuxiliary(nn.Module):
             InputError: on another rank, batch or dtype, on logits of another shape and, on a CPU outside a graph, on
                 NaN or infinite features and on mask values other than 0, 1 and `ignore_index`.
         """
+        prepared = self.prepare(features, high_level, mask, support=support)
+        extras = () if prior is None else (self.counter_prior(prior),)
+        with KeepRunningStatistics():
+            logits = compare(features, prepared.prototype_map, *extras)
+        check_logits(logits, features.shape[0])
+        return SelfContrast(logits, *prepared)
+
+    def prepare(
+        self, features: Tensor, high_level: Tensor, mask: Tensor, *, support: tuple[Tensor, Tensor] | None = None
+    ) -> Prepared:
+        """Everything before the comparison (Eq. 4 to 7), and the target; arguments as those of `contrast`."""
         check_features(features, "features")
         check_finite(features, "features")
         check_mask(mask, features.shape[0], self.ignore_index)
@@ -199,13 +213,23 @@ class SelfContrastiveAuxiliary(nn.Module):
         prototypes = masked_average_pool(pooled, regions)
         foreground = foreground_cells(mask, size)
         prototype_map = expand_prototypes(prototypes, regions, labels, foreground, generator=self.generator)
-        prototype_map = prototype_map.to(features.dtype)
-        extras = () if prior is None else (self._counter_prior(prior),)
-        with KeepRunningStatistics():
-            logits = compare(features, prototype_map, *extras)
-        _check_logits(logits, features.shape[0])
-        target = self._target(mask, regions, labels, foreground)
-        return SelfContrast(logits, target, regions, prototypes, prototype_map)
+        target = contrast_target(mask, regions, labels, foreground, self.ignore_index)
+        return Prepared(target, regions, prototypes, prototype_map.to(features.dtype))
+
+    def counter_prior(self, prior: Tensor) -> Tensor:
+        """What the self-contrastive pass gets in place of a prior mask, as the option `prior` says."""
+        if self.prior == "keep":
+            return prior
+        return 1 - prior if self.prior == "complement" else torch.full_like(prior, 0.5)
+
+    def blend(self, main_loss: Tensor, contrast: SelfContrast, criterion: Criterion | None = None) -> Tensor:
+        """(1 − λ) L1 + λ L2 of a pass that `contrast` made (Eq. 9)."""
+        require(
+            main_loss.dim() == 0, "main_loss", "a scalar", tuple(main_loss.shape), "reduce it to the batch's mean first"
+        )
+        judge = partial(cross_entropy, ignore_index=self.ignore_index) if criterion is None else criterion
+        auxiliary_loss = contrast_loss(contrast.logits, contrast.target, judge, self.ignore_index)
+        return (1 - self.weight) * main_loss + self.weight * auxiliary_loss
 
     def _partition(self, high_level: Tensor, mask: Tensor, size: tuple[int, int]) -> Int[Tensor, "B h w"]:
         """Regions of the whole query, foreground included, found on the grid of F̄ and resized to that of F."""
@@ -249,53 +273,8 @@ class SelfContrastiveAuxiliary(nn.Module):
         labels = torch.zeros_like(pooled[:, 0], dtype=torch.long)
         return pooled, remove_foreground(labels, mask, 1, self.ignore_index)
 
-    def _counter_prior(self, prior: Tensor) -> Tensor:
-        if self.prior == "keep":
-            return prior
-        return 1 - prior if self.prior == "complement" else torch.full_like(prior, 0.5)
 
-    def _target(
-        self, mask: Tensor, regions: Tensor, labels: Tensor, foreground: Bool[Tensor, "B h w"]
-    ) -> Int[Tensor, "B H W"]:
-        """1 − M, unlabelled also where the map holds no prototype to be compared with."""
-        exists = regions.flatten(2).any(2)
-        own = exists.gather(1, labels.flatten(1)).view(labels.shape)
-        held = torch.where(foreground, exists.any(1)[:, None, None], own)
-        judged = resize_nearest(held, (mask.shape[1], mask.shape[2])) & ((mask == 0) | (mask == 1))
-        return torch.where(judged, (mask == 0).long(), self.ignore_index)
-
-    def _cross_entropy(self, logits: Logits, target: Tensor) -> Tensor:
-        require(
-            isinstance(logits, Tensor),
-            "criterion",
-            "the host's own loss when compare returns several logits",
-            "none",
-            "pass criterion=",
-        )
-        assert isinstance(logits, Tensor)
-        if logits.shape[2:] != target.shape[1:]:
-            logits = F.interpolate(logits, target.shape[1:], mode="bilinear", align_corners=True)
-        return F.cross_entropy(logits, target, ignore_index=self.ignore_index)
-
-    def _loss(self, contrast: SelfContrast, criterion: Criterion) -> Tensor:
-        """L2 of Eq. 9; 0 with a live graph when the batch has no pixel to judge."""
-        target = contrast.target
-        judged = (target != self.ignore_index).any()
-        # A mean over no pixel is NaN: such a batch is given a target, and its loss is multiplied by 0.
-        target = torch.where(judged, target, 0)
-        with autocast_off(target.device):
-            logits = contrast.logits
-            floats = (
-                at_least_float32(logits)
-                if isinstance(logits, Tensor)
-                else tuple(at_least_float32(scale) for scale in logits)
-            )
-            loss = criterion(floats, target)
-        require(loss.dim() == 0, "criterion", "a scalar loss", tuple(loss.shape), "reduce it to the batch's mean")
-        return loss * judged
-
-
-def _check_logits(logits: Logits, batch: int) -> None:
+def check_logits(logits: Logits, batch: int) -> None:
     for one in (logits,) if isinstance(logits, Tensor) else logits:
         require(
             one.dim() == 4 and tuple(one.shape[:2]) == (batch, 2),

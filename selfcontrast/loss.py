@@ -1,0 +1,85 @@
+"""The loss of the self-contrastive pass (Eq. 9): the complemented mask, and the host's criterion on it.
+
+Axes: B images, H x W the mask, h x w the feature grid, K regions.
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from selfcontrast.errors import require
+from selfcontrast.precision import at_least_float32, autocast_off
+from selfcontrast.prototypes import resize_nearest
+
+Logits = Tensor | tuple[Tensor, ...]
+Criterion = Callable[[Logits, Tensor], Tensor]
+
+
+def contrast_target(
+    mask: Tensor,
+    regions: Tensor,
+    labels: Tensor,
+    foreground: Bool[Tensor, "B h w"],
+    ignore_index: int = 255,
+) -> Int[Tensor, "B H W"]:
+    """1 − M, unlabelled also where the map holds no prototype to be compared with.
+
+    >>> import torch
+    >>> mask, regions = torch.tensor([[[0, 1, 255]]]), torch.tensor([[[[True, False, False]]]])
+    >>> contrast_target(mask, regions, torch.zeros(1, 1, 3, dtype=torch.long), mask == 1)
+    tensor([[[  1,   0, 255]]])
+    """
+    exists = regions.flatten(2).any(2)
+    own = exists.gather(1, labels.flatten(1)).view(labels.shape)
+    held = torch.where(foreground, exists.any(1)[:, None, None], own)
+    judged = resize_nearest(held, (mask.shape[1], mask.shape[2])) & ((mask == 0) | (mask == 1))
+    return torch.where(judged, (mask == 0).long(), ignore_index)
+
+
+def cross_entropy(logits: Logits, target: Tensor, ignore_index: int = 255, align_corners: bool = True) -> Tensor:
+    """Cross-entropy over labelled pixels of logits (B, 2, ·, ·), resized to the target bilinearly.
+
+    >>> import torch
+    >>> cross_entropy(torch.zeros(1, 2, 1, 1), torch.tensor([[[0, 255]]]))
+    tensor(0.6931)
+    """
+    require(
+        isinstance(logits, Tensor),
+        "criterion",
+        "the host's own loss when compare returns several logits",
+        "none",
+        "pass criterion=",
+    )
+    assert isinstance(logits, Tensor)
+    return F.cross_entropy(resize_logits(logits, target, align_corners), target, ignore_index=ignore_index)
+
+
+def resize_logits(logits: Tensor, target: Tensor, align_corners: bool = True) -> Tensor:
+    """Logits at the target's size."""
+    if logits.shape[2:] == target.shape[1:]:
+        return logits
+    return F.interpolate(logits, target.shape[1:], mode="bilinear", align_corners=align_corners)
+
+
+def contrast_loss(logits: Logits, target: Tensor, criterion: Criterion, ignore_index: int = 255) -> Tensor:
+    """L2 of Eq. 9 in float32 or wider; 0 with a live graph when the batch has no pixel to judge.
+
+    >>> import torch
+    >>> contrast_loss(torch.zeros(1, 2, 1, 1), torch.tensor([[[255]]]), cross_entropy)
+    tensor(0.)
+    """
+    judged = (target != ignore_index).any()
+    # A mean over no pixel is NaN: such a batch is given a target, and its loss is multiplied by 0.
+    target = torch.where(judged, target, 0)
+    with autocast_off(target.device):
+        floats = (
+            at_least_float32(logits)
+            if isinstance(logits, Tensor)
+            else tuple(at_least_float32(scale) for scale in logits)
+        )
+        loss = criterion(floats, target)
+    require(loss.dim() == 0, "criterion", "a scalar loss", tuple(loss.shape), "reduce it to the batch's mean")
+    return loss * judged
