@@ -1,0 +1,68 @@
+"""What code of 2019 to 2024 needs to run on a CPU and a new Python: every change is made from outside and undone."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import torch
+from torch import Tensor, nn
+
+
+@contextmanager
+def on_cpu() -> Iterator[None]:
+    """Let code that moves everything to a GPU run where there is none; needed while building and while running."""
+    arange = torch.arange
+
+    def arange_on_cpu(*arguments: Any, **keywords: Any) -> Tensor:
+        return arange(*arguments, **{**keywords, "device": None})
+
+    with ExitStack() as patches:
+        # PFENet's family calls .cuda() even in the default arguments of forward.
+        patches.enter_context(mock.patch.object(torch.Tensor, "cuda", lambda self, *_, **__: self))
+        patches.enter_context(mock.patch.object(nn.Module, "cuda", lambda self, *_, **__: self))
+        # BAM and HDMNet name the device of one index vector.
+        patches.enter_context(mock.patch.object(torch, "arange", arange_on_cpu))
+        yield
+
+
+@contextmanager
+def importing(folder: Path, absent: tuple[str, ...] = (), **stand_ins: Any) -> Iterator[None]:
+    """Import from one published repository; `absent` modules are imported by it but not used by its model.
+
+    Nearly all repositories call their packages `model`, `models` or `util`, so what another one left is forgotten first.
+    What this one imports stays until then: a model can be pickled only while its module can be imported.
+    """
+    for name, module in list(sys.modules.items()):
+        spec = vars(module).get("__spec__")
+        places = [] if spec is None else [spec.origin, *(spec.submodule_search_locations or [])]
+        if any(place is not None and Path(place).is_relative_to(folder.parent) for place in places):
+            del sys.modules[name]
+    modules = {name: mock.MagicMock(name=name) for name in absent} | stand_ins
+    added = {name: module for name, module in modules.items() if name not in sys.modules}
+    sys.modules.update(added)
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        for name in added:
+            del sys.modules[name]
+
+
+@contextmanager
+def untrained(module: Any, *names: str) -> Iterator[None]:
+    """Let the named constructors of `module` ignore `pretrained`: the weights' files are not part of a checkout."""
+    with ExitStack() as patches:
+        for name in names:
+            constructor: Callable[..., nn.Module] = getattr(module, name)
+
+            def without_weights(
+                *arguments: Any, constructor: Callable[..., nn.Module] = constructor, **keywords: Any
+            ) -> nn.Module:
+                return constructor(*arguments, **{**keywords, "pretrained": False})
+
+            patches.enter_context(mock.patch.object(module, name, without_weights))
+        yield
