@@ -6,7 +6,7 @@ Axes: B images, C and C̄ channels, h x w and h̄ x w̄ feature grids, H x W the
 from collections.abc import Callable
 from functools import partial
 from math import isqrt
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from jaxtyping import Int
@@ -32,6 +32,10 @@ from selfcontrast.prototypes import (
     remove_foreground,
     resize_nearest,
 )
+
+if TYPE_CHECKING:
+    from selfcontrast.attachment import Attachment
+    from selfcontrast.host import CosineHost, Host
 
 PARTITIONS = ("kmeans", "pyramid")
 PRIORS = ("neutral", "keep", "complement")
@@ -195,6 +199,42 @@ class SelfContrastiveAuxiliary(nn.Module):
             logits = compare(features, prepared.prototype_map, *extras)
         check_logits(logits, features.shape[0])
         return SelfContrast(logits, *prepared)
+
+    def attach(self, model: nn.Module, host: "str | Host | CosineHost") -> "Attachment":
+        """Attach the task to a model that somebody else wrote: in place, until `detach`.
+
+        Args:
+            model: the host model, before `torch.compile` and inside any DistributedDataParallel.
+            host: a preset's name, see `selfcontrast.hosts`, or where your model is entered.
+
+        Raises:
+            InputError: on a name without preset, and on a model that lacks what the host names, that is compiled
+                already, or that has something attached.
+
+        >>> import torch
+        >>> from selfcontrast import Entry, Exit, Host
+        >>> class Model(nn.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.encoder, self.head = nn.Conv2d(3, 8, 4, 4), nn.Conv2d(16, 2, 1)
+        ...     def forward(self, query, support, mask):
+        ...         features, prototype = self.encoder(query), self.encoder(support).mean((2, 3), keepdim=True)
+        ...         logits = self.head(torch.cat([features, prototype.expand_as(features)], 1))
+        ...         return nn.functional.cross_entropy(nn.functional.interpolate(logits, mask.shape[1:]), mask)
+        >>> model, mask = Model(), torch.zeros(2, 16, 16, dtype=torch.long)
+        >>> host = Host("encoder", "encoder", entries=(Entry("head", "C:2C"),), exits=(Exit("head"),), mask="mask")
+        >>> attachment = SelfContrastiveAuxiliary().attach(model, host)
+        >>> loss = attachment.blend(model(torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16), mask))
+        >>> loss.shape
+        torch.Size([])
+        """
+        # An attachment stands on this class, so it can only be imported when it is asked for.
+        from selfcontrast.attachment import Attachment, check_attachable
+        from selfcontrast.hosts import find_host
+
+        found = find_host(host)
+        check_attachable(model, found)
+        return Attachment(self, model, found)
 
     def prepare(
         self, features: Tensor, high_level: Tensor, mask: Tensor, *, support: tuple[Tensor, Tensor] | None = None

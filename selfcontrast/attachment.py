@@ -1,0 +1,254 @@
+"""The plug-in on a model that somebody else wrote: in place, without parameters, and gone again by `detach`."""
+
+import inspect
+import warnings
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from selfcontrast.auxiliary import SelfContrast, SelfContrastiveAuxiliary, check_logits
+from selfcontrast.cosine import Cosine
+from selfcontrast.entering import Reading
+from selfcontrast.errors import check_mask, require
+from selfcontrast.fold import Fold
+from selfcontrast.host import Call, CosineHost, Host, matching
+from selfcontrast.loss import Criterion, Logits, cross_entropy, resize_logits
+from selfcontrast.replay import Replay
+
+Mechanism = Fold | Replay | Cosine
+
+
+class Attachment:
+    """The self-contrastive task attached to a host model; made by `SelfContrastiveAuxiliary.attach`.
+
+    In training, every forward of the model makes one self-contrastive pass and `blend` adds its loss. In eval mode,
+    under `torch.no_grad()` and with weight 0 the model computes as if nothing were attached.
+
+    Attributes:
+        auxiliary, model, host: what was attached, to what, and where it enters.
+        contrast: the last pass, to look at; None before the first one.
+    """
+
+    def __init__(self, auxiliary: SelfContrastiveAuxiliary, model: nn.Module, host: Host | CosineHost) -> None:
+        self.auxiliary = auxiliary
+        self.model = model
+        self.host = host
+        self.contrast: SelfContrast | None = None
+        self._mask: Tensor | None = None
+        self._mechanism: Mechanism | None = None
+        self._reading: Reading | None = None
+        self._weights: list[float] = []
+        self._blended = True
+        self._handles = [
+            model.register_forward_pre_hook(_Uncopied(self._open), with_kwargs=True),
+            model.register_forward_hook(_Uncopied(self._close), with_kwargs=True, always_call=True),
+        ]
+
+    @contextmanager
+    def episode(self, mask: Tensor) -> Generator[None]:
+        """Give the query's mask to the forwards inside, for hosts whose forward does not take it.
+
+        Args:
+            mask: M, (B, H, W) of 0 background, 1 foreground and 255 unlabelled.
+
+        Raises:
+            InputError: on a mask of another rank or with other values, and inside another episode.
+        """
+        require(self._mask is None, "episode", "one episode at a time", "an episode inside another", "leave it first")
+        check_mask(mask, mask.shape[0], self.auxiliary.ignore_index)
+        self._mask = mask
+        try:
+            yield
+        finally:
+            self._mask = None
+
+    def blend(self, main_loss: Tensor, criterion: Criterion | None = None) -> Tensor:
+        """(1 − λ) L1 + λ L2 (Eq. 9) of the last forward; in eval mode and with weight 0 the very `main_loss`.
+
+        Args:
+            main_loss: L1, the scalar that the host trains with.
+            criterion: (logits, target) → scalar, instead of the host's own loss; logits are a tuple where the host has
+                several exits, in their order.
+
+        Raises:
+            InputError: where no forward in training mode came since the last `blend`.
+        """
+        if not self._active():
+            return main_loss
+        require(
+            self.contrast is not None and not self._blended,
+            "blend",
+            "one training forward of the attached model before it",
+            "none since the last blend",
+            "call model(...), not model.forward(...), and attach before torch.compile",
+        )
+        assert self.contrast is not None
+        self._blended = True
+        return self.auxiliary.blend(main_loss, self.contrast, self._host_loss if criterion is None else criterion)
+
+    def detach(self) -> None:
+        """Leave the model without a trace."""
+        self._abandon()
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+
+    def _active(self) -> bool:
+        return self.model.training and self.auxiliary.training and self.auxiliary.weight > 0
+
+    @torch.compiler.disable
+    def _open(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Before a forward: start a pass, if this is one to learn from."""
+        self._abandon()
+        if not self._active() or not torch.is_grad_enabled():
+            return None
+        require(
+            not getattr(module, "_is_replica", False),
+            "model",
+            "one model a process",
+            "a replica of torch.nn.DataParallel, whose hooks are shared by all replicas",
+            "use torch.nn.parallel.DistributedDataParallel",
+        )
+        if not self._blended:
+            warnings.warn("the previous training forward was never blended: its L2 is dropped", stacklevel=2)
+        self.contrast = None
+        self._reading = Reading(self.auxiliary, self._query_mask(args, kwargs))
+        self._mechanism = self._build(self._reading)
+        arguments, keywords = list(args), dict(kwargs)
+        self._mechanism.open(arguments, keywords)
+        return tuple(arguments), keywords
+
+    @torch.compiler.disable
+    def _close(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        """After a forward, or after an exception inside it, which leaves no output."""
+        mechanism, reading = self._mechanism, self._reading
+        if mechanism is None or reading is None:
+            return
+        try:
+            if output is not None:
+                exits = mechanism.finish(list(args), dict(kwargs))
+                logits = tuple(one for several in exits.values() for one in several)
+                check_logits(logits, len(reading.prepared.target))
+                self.contrast = SelfContrast(logits[0] if len(logits) == 1 else logits, *reading.prepared)
+                self._weights = self._exit_weights(exits)
+                self._blended = False
+        finally:
+            self._abandon()
+
+    def _abandon(self) -> None:
+        """Drop a pass that is still open: an interrupted forward ends without its hook."""
+        if self._mechanism is not None:
+            self._mechanism.close()
+        self._mechanism = self._reading = None
+
+    def _query_mask(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+        if self._mask is not None:
+            return self._mask
+        require(
+            self.host.mask is not None,
+            "mask",
+            "the query's mask before a training forward, which this host's forward does not take",
+            "none",
+            "write `with attachment.episode(mask):` around model(...)",
+        )
+        given = inspect.signature(self.model.forward).bind_partial(*args, **kwargs).arguments
+        mask = given.get(self.host.mask or "")
+        require(
+            isinstance(mask, Tensor),
+            "mask",
+            f"a tensor in the forward's argument {self.host.mask!r}",
+            type(mask).__name__,
+            "pass it to model(...) in training, or write `with attachment.episode(mask):`",
+        )
+        assert isinstance(mask, Tensor)
+        return mask
+
+    def _build(self, reading: Reading) -> Mechanism:
+        if isinstance(self.host, CosineHost):
+            return Cosine(self.model, self.host, reading)
+        return (Fold if self.host.mechanism == "fold" else Replay)(self.model, self.host, reading)
+
+    def _exit_weights(self, exits: dict[str, list[Tensor]]) -> list[float]:
+        """Of each of the pass's logits: an exit's weight is that of the mean of its losses."""
+        given = {} if isinstance(self.host, CosineHost) else {exit.call: exit.weight for exit in self.host.exits}
+        return [given.get(call, 1.0) / len(several) for call, several in exits.items() for _ in several]
+
+    def _host_loss(self, logits: Logits, target: Tensor) -> Tensor:
+        """The host's own loss on the pass's logits."""
+        name = None if isinstance(self.host, CosineHost) else self.host.criterion
+        ignore_index, align_corners = self.auxiliary.ignore_index, self.host.align_corners
+        judge = partial(cross_entropy, ignore_index=ignore_index) if name is None else self.model.get_submodule(name)
+        several = (logits,) if isinstance(logits, Tensor) else logits
+        losses = [
+            weight * judge(resize_logits(one, target, align_corners), target)
+            for one, weight in zip(several, self._weights, strict=True)
+            if weight > 0
+        ]
+        return torch.stack(losses).sum()
+
+
+class _Uncopied:
+    """A hook that copies and pickles of the model do without: their forwards belong to no attachment."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    def __call__(self, *args: Any) -> Any:
+        return self._function(*args)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Callable[..., None]:
+        return no_hook
+
+    def __reduce__(self) -> tuple[Callable[[], Callable[..., None]], tuple[()]]:
+        return _no_hook, ()
+
+
+def no_hook(*args: Any) -> None:
+    """What a copied model has in an attachment's place."""
+
+
+def _no_hook() -> Callable[..., None]:
+    return no_hook
+
+
+def check_attachable(model: nn.Module, host: Host | CosineHost) -> None:
+    """Refuse models that hooks would not reach, and hosts that name what the model has not."""
+    wrapped = isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel)
+    require(not wrapped, "model", "the model itself", type(model).__name__, "attach to model.module")
+    compiled = hasattr(model, "_orig_mod") or getattr(model, "_compiled_call_impl", None) is not None
+    require(not compiled, "model", "a model that is not compiled yet", "a compiled one", "attach first, then compile")
+    attached = any(isinstance(hook, _Uncopied) for hook in model._forward_hooks.values())  # pyright: ignore
+    require(not attached, "model", "a model with nothing attached", "an attached one", "call attachment.detach() first")
+    takes = inspect.signature(model.forward).parameters
+    require(
+        host.mask is None or host.mask in takes,
+        "host.mask",
+        f"an argument of {type(model).__name__}.forward: {', '.join(takes)}",
+        repr(host.mask),
+        "name the query's mask, or set mask=None and use attachment.episode(mask)",
+    )
+    for name in named_modules(host):
+        matching(model, name)
+
+
+def named_modules(host: Host | CosineHost) -> list[str]:
+    """Every module that a host names."""
+    if isinstance(host, CosineHost):
+        calls = [host.high_level] if host.high_level else []
+        return [Call.parse(call).module for call in calls]
+    calls = [
+        host.features,
+        host.high_level,
+        *(entry.call for entry in host.entries),
+        *(exit.call for exit in host.exits),
+    ]
+    return [
+        *(Call.parse(call).module for call in calls),
+        *(doubled.module for doubled in host.doubled),
+        *host.cut,
+        *([host.criterion] if host.criterion else []),
+    ]

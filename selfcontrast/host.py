@@ -1,0 +1,184 @@
+"""What the plug-in must know of a model that somebody else wrote: a host is data, never code."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from torch import nn
+
+from selfcontrast.errors import require
+
+_CALL = re.compile(r"(?P<module>[^#\[]*)(#(?P<call>\d+))?(?P<items>(\[[^\]]+\])*)")
+_CHANNELS = re.compile(r"(?P<start>\d*C?):(?P<stop>\d*C?)")
+
+
+class Call(NamedTuple):
+    """One call of a module in a forward, and which item of its output: `model_res#1[2]` is item 2 of the second call.
+
+    Without `#k` it is the first call for what is read, and every call for what is entered.
+
+    >>> Call.parse("model_res#1[2]")
+    Call(module='model_res', turn=1, items=(2,))
+    >>> Call.parse("backbone['3']")
+    Call(module='backbone', turn=None, items=('3',))
+    """
+
+    module: str
+    turn: int | None
+    items: tuple[int | str, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> "Call":
+        match = _CALL.fullmatch(text)
+        require(
+            match is not None, "host", "a call such as layer4, layer4#1 or layer4#1[0]", repr(text), "mend its text"
+        )
+        assert match is not None
+        items = (item.strip("'\"") if item[0] in "'\"" else int(item) for item in re.findall(r"\[([^\]]+)\]", text))
+        turn = match["call"]
+        return cls(match["module"], None if turn is None else int(turn), tuple(items))
+
+
+def channel_range(text: str, channels: int, total: int) -> slice:
+    """Channels written in numbers or in multiples of C, the channels of the features.
+
+    >>> channel_range("C:2C", 64, 129), channel_range("2C:", 64, 129), channel_range("0:256", 64, 512)
+    (slice(64, 128, None), slice(128, 129, None), slice(0, 256, None))
+    """
+    match = _CHANNELS.fullmatch(text)
+    require(match is not None, "channels", "a range such as C:2C or 256:512", repr(text), "mend its text")
+    assert match is not None
+
+    def number(end: str, default: int) -> int:
+        if not end:
+            return default
+        return int(end[:-1] or 1) * channels if end.endswith("C") else int(end)
+
+    return slice(number(match["start"], 0), number(match["stop"], total))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A module that starts the comparison, and what its input holds.
+
+    Attributes:
+        call: the module, `*` for each index of a list of them; without `#k` each of its calls is entered.
+        prototype: channels that hold the expanded prototype, once or several times; None where only a prior enters.
+        prior: channels that hold prior masks in 0..1, made for the support's object; they follow the option `prior`.
+        argument: which of the module's positional arguments.
+    """
+
+    call: str
+    prototype: str | None = "C:2C"
+    prior: str | None = None
+    argument: int = 0
+
+
+@dataclass(frozen=True)
+class Exit:
+    """A module that ends the comparison with two-class logits.
+
+    Attributes:
+        call: the module, `*` for each index of a list of them, and the item of its output that holds the logits.
+        weight: of the mean loss of this exit's logits in the host's own loss; 0 for an exit that has none.
+    """
+
+    call: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Doubled:
+    """A tensor that enters the comparison beside the entry and must be as long as it.
+
+    Attributes:
+        module: the module that takes or gives it; "" is the model itself.
+        argument: position or name of the argument, None for the module's output.
+        fill: what its second half holds: the same again (None) or a number.
+    """
+
+    module: str
+    argument: int | str | None
+    fill: float | None = None
+
+
+@dataclass(frozen=True)
+class Host:
+    """A model whose comparison is learned: its first module gets features, an expanded prototype and extras.
+
+    Attributes:
+        features: the call whose output is F, after its dropout.
+        high_level: the call whose output is F̄.
+        entries: where the comparison starts.
+        exits: where it ends.
+        mask: the argument of the model's forward that holds the query's mask, None where none does; then
+            `with attachment.episode(mask):` gives it.
+        mechanism: "fold", one forward with twice the batch from the comparison on; "replay", for hosts that carry
+            batch-sized state of their own through it: a second forward in which all before it is remembered.
+        doubled: what else must be twice as long. For fold.
+        cut: modules behind the comparison that still get its doubled tensors and must see the first half. For fold.
+        criterion: the host's own criterion as a submodule's name, `criterion(logits, mask)`; None is cross-entropy.
+        align_corners: how the host resizes logits to the mask.
+        experimental: why results with this host need a second look, if they do.
+
+    >>> Host("down_query", "layer4", (Entry("merge", "C:2C"),), (Exit("head"),), mask="y").mechanism
+    'fold'
+    """
+
+    features: str
+    high_level: str
+    entries: tuple[Entry, ...]
+    exits: tuple[Exit, ...]
+    mask: str | None = None
+    mechanism: Literal["fold", "replay"] = "fold"
+    doubled: tuple[Doubled, ...] = ()
+    cut: tuple[str, ...] = ()
+    criterion: str | None = None
+    align_corners: bool = True
+    experimental: str | None = None
+
+
+@dataclass(frozen=True)
+class CosineHost:
+    """A model whose comparison is the cosine similarity of features and prototype: nothing is learned in it.
+
+    Attributes:
+        foreground: which call of `cosine_similarity` in a forward compares the query with the foreground prototype.
+        step: how many calls later the next episode's one comes; None where a forward has one.
+        scale: what the host multiplies cosines with to get logits.
+        high_level: the call whose output is F̄; None clusters F itself.
+        mask, align_corners, experimental: as those of `Host`.
+    """
+
+    foreground: int
+    step: int | None = None
+    scale: float = 1.0
+    high_level: str | None = None
+    mask: str | None = None
+    align_corners: bool = True
+    experimental: str | None = None
+
+
+def matching(model: nn.Module, pattern: str, argument: str = "host") -> dict[str, nn.Module]:
+    """The modules that a name stands for, `*` for each index of a list.
+
+    Raises:
+        InputError: where the model has none such.
+
+    >>> list(matching(nn.Sequential(nn.ReLU(), nn.Sequential(nn.ReLU())), "*"))
+    ['0', '1']
+    """
+    if pattern == "":
+        return {"": model}
+    expression = re.compile(re.escape(pattern).replace(r"\*", r"\d+"))
+    everything: Iterable[tuple[str, nn.Module]] = model.named_modules(remove_duplicate=False)
+    found = {name: module for name, module in everything if expression.fullmatch(name)}
+    require(
+        bool(found),
+        argument,
+        f"a module {pattern!r} in the model",
+        f"none in {type(model).__name__}",
+        "use the host that fits this model, or let probe(model, ...) find one",
+    )
+    return found

@@ -1,0 +1,138 @@
+"""Replay: a second forward in which everything before the comparison returns what it returned before.
+
+For hosts that carry batch-sized state of their own through the comparison, where a doubled batch would not fit; and for
+`check`, which compares a fold with it.
+"""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import Tensor, nn
+
+from selfcontrast.batchnorm import KeepRunningStatistics
+from selfcontrast.entering import Reading, pick_item
+from selfcontrast.fold import check_rows
+from selfcontrast.hooks import Hooks, check_fired
+from selfcontrast.host import Call, Entry, Exit, Host, matching
+
+
+class Replay:
+    """A forward of a host that is remembered up to its comparison, and a second one from there.
+
+    Args:
+        model: the host model; nothing is attached to it until `open`.
+        host: where its comparison starts and ends.
+        reading: the pass's features, mask and map.
+    """
+
+    def __init__(self, model: nn.Module, host: Host, reading: Reading) -> None:
+        self._model, self._host, self._reading = model, host, reading
+        self._hooks = Hooks(model)
+        self._remembered: dict[nn.Module, list[Any]] = {}
+        self._entered = False
+
+    def open(self, arguments: list[Any], keywords: dict[str, Any]) -> None:
+        """Enter the model for one forward."""
+        self._reading.watch(self._hooks, features=self._host.features, high_level=self._host.high_level)
+        for entry in self._host.entries:
+            self._hooks.before(Call.parse(entry.call), self._note_entry)
+        for name, module in before_comparison(self._model, self._host).items():
+            self._hooks.after(Call(name, None, ()), self._rememberer(module), required=False)
+
+    def finish(self, arguments: list[Any], keywords: dict[str, Any]) -> dict[str, list[Tensor]]:
+        """The self-contrastive logits of each exit, from the second forward."""
+        check_fired(self._hooks)
+        self._hooks.remove()
+        with returning(self._remembered):
+            return second_forward(self._model, self._host, self._reading, arguments, keywords)
+
+    def close(self) -> None:
+        """Leave the model as it was."""
+        self._hooks.remove()
+
+    def _note_entry(self, name: str, arguments: list[Any], keywords: dict[str, Any]) -> None:
+        self._entered = True
+
+    def _rememberer(self, module: nn.Module) -> Any:
+        def remember(name: str, output: Any) -> None:
+            if not self._entered:
+                self._remembered.setdefault(module, []).append(output)
+
+        return remember
+
+
+def second_forward(
+    model: nn.Module, host: Host, reading: Reading, arguments: list[Any], keywords: dict[str, Any]
+) -> dict[str, list[Tensor]]:
+    """The host's forward once more with the map in the prototype's place: the explicit second comparison."""
+    hooks, logits = Hooks(model), {exit.call: list[Tensor]() for exit in host.exits}
+
+    def entering(entry: Entry) -> Any:
+        def enter(name: str, args: list[Any], kwargs: dict[str, Any]) -> None:
+            check_rows(name, args[entry.argument].shape[0], (reading.features.shape[0],))
+            args[entry.argument] = reading.counterpart(entry, args[entry.argument])
+
+        return enter
+
+    def leaving(exit: Exit) -> Any:
+        call = Call.parse(exit.call)
+
+        def leave(name: str, output: Any) -> None:
+            logits[exit.call].append(pick_item(output, call, f"exits {exit.call}"))
+
+        return leave
+
+    for entry in host.entries:
+        hooks.before(Call.parse(entry.call), entering(entry))
+    for exit in host.exits:
+        hooks.after(Call.parse(exit.call), leaving(exit))
+    try:
+        with KeepRunningStatistics():
+            model.forward(*arguments, **keywords)
+    finally:
+        hooks.remove()
+    check_fired(hooks)
+    return logits
+
+
+@contextmanager
+def returning(remembered: dict[nn.Module, list[Any]]) -> Generator[None]:
+    """Inside it each module returns its remembered outputs, call by call, and computes only from then on."""
+    for module, outputs in remembered.items():
+        module.forward = _replayer(module.forward, outputs)
+    try:
+        yield
+    finally:
+        for module in remembered:
+            del module.forward
+
+
+def _replayer(forward: Any, outputs: list[Any]) -> Any:
+    left = iter(outputs)
+
+    def replay(*args: Any, **kwargs: Any) -> Any:
+        for output in left:
+            return output
+        return forward(*args, **kwargs)
+
+    return replay
+
+
+def before_comparison(model: nn.Module, host: Host) -> dict[str, nn.Module]:
+    """The outermost modules that hold no part of the comparison."""
+    entered = {name for entry in host.entries for name in matching(model, Call.parse(entry.call).module)}
+    left = {name for exit in host.exits for name in matching(model, Call.parse(exit.call).module)}
+    found: dict[str, nn.Module] = {}
+
+    def descend(parent: nn.Module, prefix: str) -> None:
+        for child_name, child in parent.named_children():
+            name = f"{prefix}{child_name}"
+            inside = any(other == name or other.startswith(f"{name}.") for other in entered | left)
+            if inside or isinstance(child, (nn.ModuleList, nn.ModuleDict)):
+                descend(child, f"{name}.")
+            else:
+                found[name] = child
+
+    descend(model, "")
+    return found
