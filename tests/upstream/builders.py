@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import attention
 import canet_family
 import pfenet_family
 import torch
@@ -19,6 +20,9 @@ BUILDERS: dict[str, tuple[str, Callable[[Path], Published]]] = {
     "canet": ("canet", canet_family.canet),
     "pmms": ("pmms", canet_family.pmms),
     "rpmms": ("pmms", canet_family.rpmms),
+    "cyctr": ("cyctr", attention.cyctr),
+    "sccan": ("sccan", attention.sccan),
+    "hdmnet": ("hdmnet", attention.hdmnet),
 }
 """Preset name to the checkout's folder below SELFCONTRAST_UPSTREAM and the builder that is given that folder."""
 

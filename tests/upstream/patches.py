@@ -1,9 +1,10 @@
 """What code of 2019 to 2024 needs to run on a CPU and a new Python: every change is made from outside and undone."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from unittest import mock
 
@@ -29,18 +30,17 @@ def on_cpu() -> Iterator[None]:
 
 
 @contextmanager
-def importing(folder: Path, absent: tuple[str, ...] = (), **stand_ins: Any) -> Iterator[None]:
+def importing(
+    folder: Path, absent: tuple[str, ...] = (), stand_ins: Mapping[str, ModuleType] | None = None
+) -> Iterator[None]:
     """Import from one published repository; `absent` modules are imported by it but not used by its model.
 
     Nearly all repositories call their packages `model`, `models` or `util`, so what another one left is forgotten first.
     What this one imports stays until then: a model can be pickled only while its module can be imported.
     """
-    for name, module in list(sys.modules.items()):
-        spec = vars(module).get("__spec__")
-        places = [] if spec is None else [spec.origin, *(spec.submodule_search_locations or [])]
-        if any(place is not None and Path(place).is_relative_to(folder.parent) for place in places):
-            del sys.modules[name]
-    modules = {name: mock.MagicMock(name=name) for name in absent} | stand_ins
+    for name in [name for name, module in sys.modules.items() if _lies_below(folder.parent, module)]:
+        del sys.modules[name]
+    modules = {name: mock.MagicMock(name=name) for name in absent} | dict(stand_ins or {})
     added = {name: module for name, module in modules.items() if name not in sys.modules}
     sys.modules.update(added)
     sys.path.insert(0, str(folder))
@@ -50,6 +50,12 @@ def importing(folder: Path, absent: tuple[str, ...] = (), **stand_ins: Any) -> I
         sys.path.remove(str(folder))
         for name in added:
             del sys.modules[name]
+
+
+def _lies_below(folder: Path, module: ModuleType) -> bool:
+    spec = vars(module).get("__spec__")
+    places = [] if spec is None else [spec.origin, *(spec.submodule_search_locations or [])]
+    return any(place is not None and Path(place).is_relative_to(folder) for place in places)
 
 
 @contextmanager
