@@ -5,6 +5,7 @@ from pathlib import Path
 
 import attention
 import canet_family
+import cosine
 import pfenet_family
 import torch
 from patches import on_cpu
@@ -20,6 +21,11 @@ BUILDERS: dict[str, tuple[str, Callable[[Path], Published]]] = {
     "canet": ("canet", canet_family.canet),
     "pmms": ("pmms", canet_family.pmms),
     "rpmms": ("pmms", canet_family.rpmms),
+    "sgone": ("sgone", cosine.sgone),
+    "panet": ("panet", cosine.panet),
+    "ppnet": ("ppnet", cosine.ppnet),
+    "mlc": ("mlc", cosine.mlc),
+    "ssp": ("ssp", cosine.ssp),
     "cyctr": ("cyctr", attention.cyctr),
     "sccan": ("sccan", attention.sccan),
     "hdmnet": ("hdmnet", attention.hdmnet),

@@ -1,10 +1,12 @@
 """What code of 2019 to 2024 needs to run on a CPU and a new Python: every change is made from outside and undone."""
 
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 from unittest import mock
 
@@ -15,10 +17,13 @@ from torch import Tensor, nn
 @contextmanager
 def on_cpu() -> Iterator[None]:
     """Let code that moves everything to a GPU run where there is none; needed while building and while running."""
-    arange = torch.arange
+    arange, to = torch.arange, torch.Tensor.to
 
     def arange_on_cpu(*arguments: Any, **keywords: Any) -> Tensor:
         return arange(*arguments, **{**keywords, "device": None})
+
+    def stay(tensor: Tensor, *arguments: Any, **keywords: Any) -> Tensor:
+        return tensor if arguments == (torch.device("cuda"),) else to(tensor, *arguments, **keywords)
 
     with ExitStack() as patches:
         # PFENet's family calls .cuda() even in the default arguments of forward.
@@ -26,6 +31,8 @@ def on_cpu() -> Iterator[None]:
         patches.enter_context(mock.patch.object(nn.Module, "cuda", lambda self, *_, **__: self))
         # BAM and HDMNet name the device of one index vector.
         patches.enter_context(mock.patch.object(torch, "arange", arange_on_cpu))
+        # PPNet names it for its zeros.
+        patches.enter_context(mock.patch.object(torch.Tensor, "to", stay))
         yield
 
 
@@ -45,7 +52,9 @@ def importing(
     sys.modules.update(added)
     sys.path.insert(0, str(folder))
     try:
-        yield
+        # The checkouts are the user's: no bytecode is left in them.
+        with mock.patch.object(sys, "dont_write_bytecode", True):
+            yield
     finally:
         sys.path.remove(str(folder))
         for name in added:
@@ -71,4 +80,17 @@ def untrained(module: Any, *names: str) -> Iterator[None]:
                 return constructor(*arguments, **{**keywords, "pretrained": False})
 
             patches.enter_context(mock.patch.object(module, name, without_weights))
+        yield
+
+
+@contextmanager
+def python_2() -> Iterator[None]:
+    """Import modules of Python 2 (SG-One's) whose only difference is the print statement."""
+    compiled = SourceFileLoader.source_to_code
+
+    def with_print_as_function(loader: SourceFileLoader, data: bytes, *arguments: Any, **keywords: Any) -> CodeType:
+        data = re.sub(rb"^(\s*)print +(?!\()(.+)$", rb"\1print(\2)", data, flags=re.MULTILINE)
+        return compiled(loader, data, *arguments, **keywords)
+
+    with mock.patch.object(SourceFileLoader, "source_to_code", with_print_as_function):
         yield

@@ -1,0 +1,123 @@
+"""Models that compare by cosine similarity: PANet, PPNet, MLC, SSP, and SG-One, which goes on from it with convolutions."""
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest import mock
+
+import torch
+from patches import importing, python_2, untrained
+from published import Episode, Published, episode, freeze, still_batchnorm
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+SIZE = 129
+
+
+def panet(folder: Path) -> Published:
+    """PANet with its prototype alignment, 1-way; it takes batches, its recipe trains one episode at a time."""
+    with importing(folder):
+        module = importlib.import_module("models.fewshot")
+    model = module.FewShotSeg(cfg={"align": True})
+    model.train()
+    given = episode(SIZE)
+
+    def main_loss(output: tuple[Tensor, Tensor]) -> Tensor:
+        logits, alignment = output
+        return F.cross_entropy(logits, given.mask, ignore_index=255) + alignment
+
+    return Published("panet", model, _ways_and_shots(given), {}, given.mask, main_loss)
+
+
+def ppnet(folder: Path) -> Published:
+    """PPNet with parts and the semantic branch, without unlabelled images: the script `train_part_sem.py`."""
+    with importing(folder, stand_ins=_keops()):
+        module = importlib.import_module("models.FewShotSegPartResnetSem")
+    # The backbone's weights are looked up by name in whatever file it loads; an empty one leaves them random.
+    with mock.patch.object(torch, "load", return_value={}):
+        model = module.FewShotSegPart(cfg={"resnet": 50, "center": 5})
+    model.train()
+    given = episode(SIZE)
+    classes = torch.cat([given.support_mask, given.mask])
+
+    def main_loss(output: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        logits, semantic, alignment = output
+        segmentation = F.cross_entropy(logits, given.mask, ignore_index=255)
+        return segmentation + alignment.sum() + F.cross_entropy(semantic, classes, ignore_index=255)
+
+    return Published("ppnet", model, _ways_and_shots(given), {}, given.mask, main_loss)
+
+
+def mlc(folder: Path) -> Published:
+    """MLC (MiningFSS), the whole of its published training."""
+    with importing(folder):
+        module = importlib.import_module("model.matching")
+    with untrained(module.resnet, "resnet50"):
+        model = module.MatchingNet("resnet50")
+    _train_with_still_batchnorm(model)
+    given = episode(SIZE)
+
+    def main_loss(output: Tensor) -> Tensor:
+        return F.cross_entropy(output, given.mask, ignore_index=255)
+
+    arguments = ([given.support], [given.support_mask], given.query)
+    return Published("mlc", model, arguments, {}, given.mask, main_loss)
+
+
+def ssp(folder: Path) -> Published:
+    """SSP without the refinement, which is an option of its command line."""
+    with importing(folder):
+        module = importlib.import_module("model.SSP_matching")
+    with untrained(module.resnet, "resnet50"):
+        model = module.SSP_MatchingNet("resnet50", refine=False)
+    freeze(model.layer0, model.layer1)
+    _train_with_still_batchnorm(model)
+    given = episode(SIZE)
+
+    def main_loss(output: list[Tensor]) -> Tensor:
+        query, own, support = output
+        losses = [F.cross_entropy(logits, given.mask, ignore_index=255) for logits in (query, own)]
+        return losses[0] + losses[1] + 0.2 * F.cross_entropy(support, given.support_mask, ignore_index=255)
+
+    arguments = ([given.support], [given.support_mask], given.query, given.mask)
+    return Published("ssp", model, arguments, {}, given.mask, main_loss)
+
+
+def sgone(folder: Path) -> Published:
+    """SG-One, one episode a step: its loss reshapes as if the batch were 1."""
+    with importing(folder), python_2():
+        module = importlib.import_module("oneshot.onemodel_sg-one")
+    with untrained(module.vgg, "vgg16"):
+        model = module.OneModel(None)
+    model.train()
+    given = episode(SIZE, batch=1, unlabelled=False)
+    arguments = (given.query, given.support, torch.zeros(1), given.support_mask.unsqueeze(1).float())
+
+    def main_loss(output: tuple[Tensor, ...]) -> Tensor:
+        return model.get_loss(output, given.mask.unsqueeze(1))[0]
+
+    return Published("sgone", model, arguments, {}, given.mask, main_loss)
+
+
+def _ways_and_shots(given: Episode) -> tuple[Any, ...]:
+    """One way of one shot, as lists of lists."""
+    foreground = (given.support_mask == 1).float()
+    return [[given.support]], [[foreground]], [[1 - foreground]], [given.query]
+
+
+def _train_with_still_batchnorm(model: nn.Module) -> None:
+    model.train()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            freeze(module)
+    still_batchnorm(list(model.modules()))
+
+
+def _keops() -> dict[str, ModuleType]:
+    """PPNet's k-means asks KeOps for distances without storing them; plain tensors answer the same calls."""
+    package, torch_side = ModuleType("pykeops"), ModuleType("pykeops.torch")
+    as_it_is: Callable[[Tensor], Tensor] = lambda tensor: tensor  # noqa: E731
+    vars(torch_side)["LazyTensor"] = as_it_is
+    return {"pykeops": package, "pykeops.torch": torch_side}
