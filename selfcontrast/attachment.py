@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from selfcontrast.auxiliary import SelfContrast, SelfContrastiveAuxiliary, check_logits
+from selfcontrast.check import CheckReport, check_attachment
 from selfcontrast.cosine import Cosine
 from selfcontrast.entering import Reading
 from selfcontrast.errors import check_mask, require
@@ -77,7 +78,7 @@ class Attachment:
         Raises:
             InputError: where no forward in training mode came since the last `blend`.
         """
-        if not self._active():
+        if not self.active:
             return main_loss
         require(
             self.contrast is not None and not self._blended,
@@ -90,6 +91,28 @@ class Attachment:
         self._blended = True
         return self.auxiliary.blend(main_loss, self.contrast, self._host_loss if criterion is None else criterion)
 
+    def check(self, *arguments: Any, **keywords: Any) -> CheckReport:
+        """Prove on one training batch that the task enters this model in the right place.
+
+        Dropout is off in it, for a doubled batch draws other masks. The model, its running statistics and the random
+        numbers are as before, afterwards.
+
+        Args:
+            arguments, keywords: those of the model's training forward; inside `episode(mask)` where the host needs it.
+
+        Returns:
+            A line for each of: the host's outputs, losses and running statistics are unchanged; the pass equals an
+            explicit second comparison; its gradient reaches the comparison and, through the prototypes, the features.
+
+        Raises:
+            InputError: where one of these does not hold, with all lines; where a call that the host names does not
+                come; in eval mode.
+        """
+        try:
+            return check_attachment(self, arguments, keywords)
+        finally:
+            self.contrast, self._blended = None, True
+
     def detach(self) -> None:
         """Leave the model without a trace."""
         self._abandon()
@@ -97,14 +120,15 @@ class Attachment:
             handle.remove()
         self._handles.clear()
 
-    def _active(self) -> bool:
+    @property
+    def active(self) -> bool:
+        """Whether a forward makes a self-contrastive pass."""
         return self.model.training and self.auxiliary.training and self.auxiliary.weight > 0
 
-    @torch.compiler.disable
     def _open(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Before a forward: start a pass, if this is one to learn from."""
         self._abandon()
-        if not self._active() or not torch.is_grad_enabled():
+        if not self.active or not torch.is_grad_enabled():
             return None
         require(
             not getattr(module, "_is_replica", False),
@@ -122,7 +146,6 @@ class Attachment:
         self._mechanism.open(arguments, keywords)
         return tuple(arguments), keywords
 
-    @torch.compiler.disable
     def _close(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
         """After a forward, or after an exception inside it, which leaves no output."""
         mechanism, reading = self._mechanism, self._reading
@@ -248,7 +271,7 @@ def named_modules(host: Host | CosineHost) -> list[str]:
     ]
     return [
         *(Call.parse(call).module for call in calls),
-        *(doubled.module for doubled in host.doubled),
+        *(Call.parse(doubled.call).module for doubled in host.doubled),
         *host.cut,
         *([host.criterion] if host.criterion else []),
     ]

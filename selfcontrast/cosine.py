@@ -1,4 +1,4 @@
-"""Cosine hosts: their comparison is `cosine_similarity` of the query's features and a prototype; nothing is learned in it.
+"""Cosine hosts: their comparison is `cosine_similarity` of the query's features and a prototype: nothing is learned.
 
 The pass is those similarities once more: the map takes the foreground prototype's place, and the foreground prototype
 the background's, for the support's background there would contradict the target.
@@ -83,7 +83,7 @@ class Cosine(TorchFunctionMode):
         self._hooks.remove()
         if self._listening:
             self._listening = False
-            self.__exit__(None, None, None)
+            self.__exit__(None, None, None)  # pyright: ignore[reportUnknownMemberType]
 
     def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
         keywords = dict(kwargs or {})

@@ -1,8 +1,9 @@
 """What every mechanism does inside a host's forward: read F and F̄, make the map, put it where the prototype stood.
 
-Axes: B episodes, C channels of the features, D channels of an entry, s x s its grid, h x w the features' grid.
+Axes: B episodes, C channels of the features, h x w their grid, D channels of an entry, s x t its grid.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -27,7 +28,7 @@ class Reading:
     def __init__(self, auxiliary: SelfContrastiveAuxiliary, mask: Tensor) -> None:
         self._auxiliary = auxiliary
         self._mask = mask[:, 0] if mask.dim() == 4 and mask.shape[1] == 1 else mask
-        self._read: dict[str, Tensor] = {}
+        self._features: dict[str, Tensor] = {}
         self._prepared: Prepared | None = None
 
     def watch(self, hooks: Hooks, **calls: str) -> None:
@@ -37,70 +38,88 @@ class Reading:
             # Of a module that is called often and named without #k, the first call counts.
             hooks.after(call._replace(turn=call.turn or 0), self._reader(role, call))
 
-    def _reader(self, role: str, call: Call) -> Any:
+    def _reader(self, role: str, call: Call) -> Callable[[str, Any], None]:
         def read(name: str, output: Any) -> None:
             self.read(role, pick_item(output, call, role))
 
         return read
 
     def read(self, role: str, tensor: Tensor) -> None:
-        self._read[role] = tensor
-
-    @property
-    def features(self) -> Tensor:
-        return self._get("features")
+        """Take F as `features`, F̄ as `high_level`."""
+        self._features[role] = tensor
 
     @property
     def prepared(self) -> Prepared:
         """Regions, prototypes, map and target, made when they are first asked for."""
         if self._prepared is None:
-            # No gradient reaches F̄ through labels.
-            self._prepared = self._auxiliary.prepare(self.features, self._get("high_level").detach(), self._mask)
+            for role in ("features", "high_level"):
+                require(
+                    role in self._features,
+                    f"host.{role}",
+                    "a call that comes before the comparison starts",
+                    "none when the entry was called",
+                    "name an earlier call; probe(model, ...) finds one",
+                )
+            self._prepared = self._auxiliary.prepare(
+                self._features["features"], self._features["high_level"].detach(), self._mask
+            )
+            self._features.clear()
         return self._prepared
 
-    def counterpart(self, entry: Entry, merged: Float[Tensor, "B D s t"]) -> Float[Tensor, "B D s t"]:
-        """An entry's input as the self-contrastive pass sees it: the map for the prototype, the counter-prior."""
-        channels, total = self.features.shape[1], merged.shape[1]
-        pieces: list[Tensor] = []
-        changes: list[tuple[slice, Tensor]] = []
-        if entry.prototype is not None:
-            changes.append(self._map(entry, channel_range(entry.prototype, channels, total), merged))
-        if entry.prior is not None:
-            place = channel_range(entry.prior, channels, total)
-            changes.append((place, self._auxiliary.counter_prior(merged[:, place])))
-        position = 0
-        for place, content in sorted(changes, key=lambda change: change[0].start):
-            pieces += [merged[:, position : place.start], content]
-            position = place.stop
-        return torch.cat([*pieces, merged[:, position:]], 1)
+    def counterpart(self, entry: Entry, merged: Tensor) -> Tensor:
+        """An entry's input as the self-contrastive pass sees it."""
+        return counterpart(entry, merged, self.prepared.prototype_map, self.counter_prior)
 
-    def _map(self, entry: Entry, place: slice, merged: Tensor) -> tuple[slice, Tensor]:
-        channels, width = self.features.shape[1], place.stop - place.start
-        require(
-            place.stop <= merged.shape[1] and width > 0 and width % channels == 0,
-            f"entry {entry.call}",
-            f"prototype channels {entry.prototype} that hold the features' {channels} channels once or more",
-            f"{width} of an input of {merged.shape[1]} channels",
-            "write the channels of this model, for instance prototype='C:2C'",
-        )
-        size = (merged.shape[2], merged.shape[3])
-        prototype_map = self.prepared.prototype_map.to(merged.dtype)
-        if prototype_map.shape[2:] != merged.shape[2:]:
-            prototype_map = resize_nearest(prototype_map, size)
-        return place, prototype_map.repeat(1, width // channels, 1, 1)
-
-    def _get(self, role: str) -> Tensor:
-        require(
-            role in self._read,
-            f"host.{role}",
-            "a call that comes before the comparison starts",
-            "none when the entry was called",
-            "name an earlier call; probe(model, ...) finds one",
-        )
-        return self._read[role]
+    def counter_prior(self, prior: Tensor) -> Tensor:
+        """A prior mask as the self-contrastive pass sees it."""
+        return self._auxiliary.counter_prior(prior)
 
 
-def pick_item(output: Any, call: Call, argument: str) -> Tensor:
+def counterpart(
+    entry: Entry,
+    merged: Float[Tensor, "B D s t"],
+    prototype_map: Float[Tensor, "B C h w"],
+    counter_prior: Callable[[Tensor], Tensor],
+) -> Float[Tensor, "B D s t"]:
+    """An entry's input with the map for the expanded prototype and the counter-prior for the prior mask.
+
+    >>> entry, merged = Entry("merge", "C:2C", "2C:"), torch.tensor([1.0, 2.0, 0.3]).view(1, 3, 1, 1)
+    >>> counterpart(entry, merged, torch.tensor([[[[7.0]]]]), lambda prior: 1 - prior).flatten()
+    tensor([1.0000, 7.0000, 0.7000])
+    """
+    channels, total = prototype_map.shape[1], merged.shape[1]
+    changes: list[tuple[slice, Tensor]] = []
+    if entry.prototype is not None:
+        place = channel_range(entry.prototype, channels, total)
+        changes.append((place, _repeated(prototype_map, entry, place, merged)))
+    if entry.prior is not None:
+        place = channel_range(entry.prior, channels, total)
+        changes.append((place, entry.prior_scale * counter_prior(merged[:, place] / entry.prior_scale)))
+    pieces: list[Tensor] = []
+    position = 0
+    for place, content in sorted(changes, key=lambda change: change[0].start):
+        pieces += [merged[:, position : place.start], content]
+        position = place.stop
+    return torch.cat([*pieces, merged[:, position:]], 1)
+
+
+def _repeated(prototype_map: Tensor, entry: Entry, place: slice, merged: Tensor) -> Tensor:
+    """The map at the entry's size and dtype, once for each copy of the prototype that the entry holds."""
+    channels, width = prototype_map.shape[1], place.stop - place.start
+    require(
+        place.stop <= merged.shape[1] and width > 0 and width % channels == 0,
+        f"entry {entry.call}",
+        f"prototype channels {entry.prototype} that hold the features' {channels} channels once or more",
+        f"{width} of an input of {merged.shape[1]} channels",
+        "write the channels of this model, for instance prototype='C:2C'",
+    )
+    size = (merged.shape[2], merged.shape[3])
+    # Nearest, not pooled: a cell is compared with one prototype, never with a mixture of two.
+    resized = prototype_map if prototype_map.shape[2:] == size else resize_nearest(prototype_map, size)
+    return resized.to(merged.dtype).repeat(1, width // channels, 1, 1)
+
+
+def pick_item(output: Any, call: Call, role: str) -> Tensor:
     """The tensor that `call` names in a module's output."""
     try:
         for item in call.items:
@@ -109,9 +128,21 @@ def pick_item(output: Any, call: Call, argument: str) -> Tensor:
         output = None
     require(
         isinstance(output, Tensor),
-        f"host.{argument}",
+        f"host.{role}",
         f"a tensor at {call.module}{''.join(f'[{item!r}]' for item in call.items)}",
         type(output).__name__,
         "name the item of the module's output, as in model_res#1[2]",
     )
     return output
+
+
+def check_rows(name: str, tensor: Tensor, allowed: tuple[int, ...]) -> None:
+    """Refuse a call of another batch: with B = 1 a doubled tensor would broadcast against a single one in silence."""
+    rows = tensor.shape[0]
+    require(
+        rows in allowed,
+        f"host {name}",
+        f"a call with {' or '.join(map(str, allowed))} rows",
+        rows,
+        "name the call that belongs to the comparison, as in cls#1",
+    )

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from selfcontrast.batchnorm import normalise_apart
-from selfcontrast.entering import Reading, pick_item
-from selfcontrast.errors import require
-from selfcontrast.hooks import Hooks, check_fired
+from selfcontrast.beside import change_beside, second_half
+from selfcontrast.entering import Reading, check_rows, pick_item
+from selfcontrast.hooks import After, Before, Hooks, check_fired
 from selfcontrast.host import Call, Doubled, Entry, Exit, Host
 from selfcontrast.trees import map_tensors
 
@@ -40,15 +40,7 @@ class Fold:
             self._hooks.after(Call.parse(exit.call), self._leaving(exit))
         for name in self._host.cut:
             self._hooks.before(Call.parse(name), self._cut)
-        for doubled in self._host.doubled:
-            if doubled.module == "":
-                _double_argument(doubled, arguments, keywords)
-            elif doubled.argument is None:
-                self._hooks.after(Call.parse(doubled.module), lambda _, output, d=doubled: _double(output, d))
-            else:
-                self._hooks.before(
-                    Call.parse(doubled.module), lambda _, args, kwargs, d=doubled: _double_argument(d, args, kwargs)
-                )
+        change_beside(self._model, self._host.doubled, self._double, self._hooks, arguments, keywords)
 
     def finish(self, arguments: list[Any], keywords: dict[str, Any]) -> dict[str, list[Tensor]]:
         """The self-contrastive logits of each exit, after a whole forward."""
@@ -59,26 +51,28 @@ class Fold:
         """Leave the model as it was."""
         self._hooks.remove()
 
-    def _entering(self, entry: Entry) -> Any:
+    @property
+    def _batch(self) -> int:
+        return len(self._reading.prepared.target)
+
+    def _entering(self, entry: Entry) -> Before:
         def enter(name: str, arguments: list[Any], keywords: dict[str, Any]) -> None:
             merged, batch = arguments[entry.argument], self._batch
-            rows = merged.shape[0]
-            check_rows(name, rows, (batch, 2 * batch))
+            check_rows(name, merged, (batch, 2 * batch))
             if not self._folded:
                 self._folded = True
                 self._hooks.keep(normalise_apart(self._model, batch))
-            # An entry behind the first one is twice as long already.
-            host, own = (merged, merged) if rows == batch else (merged[:batch], merged[batch:])
-            arguments[entry.argument] = torch.cat([host, self._reading.counterpart(entry, own)])
+            # An entry behind the first one is twice as long already; elsewhere both halves start from the same.
+            arguments[entry.argument] = torch.cat([merged[:batch], self._reading.counterpart(entry, merged[-batch:])])
 
         return enter
 
-    def _leaving(self, exit: Exit) -> Any:
+    def _leaving(self, exit: Exit) -> After:
         call = Call.parse(exit.call)
 
         def leave(name: str, output: Any) -> Any:
             logits, batch = pick_item(output, call, f"exits {exit.call}"), self._batch
-            check_rows(name, logits.shape[0], (2 * batch,))
+            check_rows(name, logits, (2 * batch,))
             self._logits[exit.call].append(logits[batch:])
             return _first_half(output, batch)
 
@@ -87,37 +81,9 @@ class Fold:
     def _cut(self, name: str, arguments: list[Any], keywords: dict[str, Any]) -> None:
         arguments[:] = _first_half(arguments, self._batch)
 
-    @property
-    def _batch(self) -> int:
-        return self._reading.features.shape[0]
+    def _double(self, tensor: Tensor, doubled: Doubled) -> Tensor:
+        return torch.cat([tensor, second_half(tensor, doubled, self._reading.counter_prior)])
 
 
 def _first_half(tree: Any, batch: int) -> Any:
     return map_tensors(tree, lambda tensor: tensor[:batch] if tensor.shape[:1] == (2 * batch,) else tensor)
-
-
-def check_rows(name: str, rows: int, allowed: tuple[int, ...]) -> None:
-    """Refuse a call of another batch: with B = 1 a doubled tensor would broadcast against a single one in silence."""
-    require(
-        rows in allowed,
-        f"host {name}",
-        f"a call with {' or '.join(map(str, allowed))} rows",
-        f"{rows}",
-        "name the call that belongs to the comparison, as in cls#1",
-    )
-
-
-def _double_argument(doubled: Doubled, arguments: list[Any], keywords: dict[str, Any]) -> None:
-    place = arguments if isinstance(doubled.argument, int) else keywords
-    try:
-        place[doubled.argument] = _double(place[doubled.argument], doubled)  # pyright: ignore
-    except LookupError:
-        require(False, "host.doubled", f"an argument {doubled.argument!r}", "none", "give its position or its name")
-
-
-def _double(value: Any, doubled: Doubled) -> Any:
-    """A tensor, or each of a list of them, with a second half."""
-    return map_tensors(
-        value,
-        lambda tensor: torch.cat([tensor, tensor if doubled.fill is None else torch.full_like(tensor, doubled.fill)]),
-    )

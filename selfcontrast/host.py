@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 from torch import nn
 
@@ -65,13 +65,15 @@ class Entry:
     Attributes:
         call: the module, `*` for each index of a list of them; without `#k` each of its calls is entered.
         prototype: channels that hold the expanded prototype, once or several times; None where only a prior enters.
-        prior: channels that hold prior masks in 0..1, made for the support's object; they follow the option `prior`.
+        prior: channels that hold prior masks, made for the support's object; they follow the option `prior`.
+        prior_scale: the value that stands for a certain object there.
         argument: which of the module's positional arguments.
     """
 
     call: str
     prototype: str | None = "C:2C"
     prior: str | None = None
+    prior_scale: float = 1.0
     argument: int = 0
 
 
@@ -93,14 +95,14 @@ class Doubled:
     """A tensor that enters the comparison beside the entry and must be as long as it.
 
     Attributes:
-        module: the module that takes or gives it; "" is the model itself.
-        argument: position or name of the argument, None for the module's output.
-        fill: what its second half holds: the same again (None) or a number.
+        call: the module that takes or gives it, and which item of its output it is; "" is the model itself.
+        argument: the position of the argument, or None for the module's output.
+        fill: what its second half holds: the same again, a prior mask by the option `prior`, or a number.
     """
 
-    module: str
-    argument: int | str | None
-    fill: float | None = None
+    call: str
+    argument: int | None
+    fill: Literal["same", "prior"] | float = "same"
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,7 @@ def matching(model: nn.Module, pattern: str, argument: str = "host") -> dict[str
     if pattern == "":
         return {"": model}
     expression = re.compile(re.escape(pattern).replace(r"\*", r"\d+"))
-    everything: Iterable[tuple[str, nn.Module]] = model.named_modules(remove_duplicate=False)
+    everything = cast(Iterable[tuple[str, nn.Module]], model.named_modules(remove_duplicate=False))
     found = {name: module for name, module in everything if expression.fullmatch(name)}
     require(
         bool(found),

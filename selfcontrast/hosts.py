@@ -3,33 +3,120 @@
 import warnings
 
 from selfcontrast.errors import InputError, require
-from selfcontrast.host import CosineHost, Entry, Exit, Host
+from selfcontrast.host import CosineHost, Doubled, Entry, Exit, Host
 
 _SCALES = (Exit("cls"), Exit("inner_cls.*"))
-_ATTENTION = "its attention still sees the support, so the comparison is not the prototype's alone"
+_SUPPORT = "its attention still sees the support, so the prototype map is not all that the query is compared with"
 
 PRESETS: dict[str, Host | CosineHost] = {
     "pfenet": Host(
-        "down_query", "layer4", (Entry("init_merge.*", "C:2C", "2C:"),), _SCALES, mask="y", criterion="criterion"
+        features="down_query",
+        high_level="layer4",
+        entries=(Entry("init_merge.*", "C:2C", prior="2C:"),),
+        exits=_SCALES,
+        mask="y",
+        criterion="criterion",
     ),
     "hpa": Host(
-        "down_query", "layer4", (Entry("init_merge", "C:2C", "2C:"),), (Exit("cls"),), mask="y", criterion="criterion"
+        features="down_query",
+        high_level="layer4",
+        entries=(Entry("init_merge", "C:2C", prior="2C:"),),
+        exits=(Exit("cls"),),
+        mask="y",
+        criterion="criterion",
     ),
+    # The base learner's ensemble behind cls_meta would turn the meaning of foreground round.
     "bam": Host(
-        "down_query",
-        "layer4",
-        (Entry("init_merge", "C:2C", "2C:"),),
-        (Exit("cls_meta"),),
+        features="down_query",
+        high_level="layer4",
+        entries=(Entry("init_merge", "C:2C", prior="2C:"),),
+        exits=(Exit("cls_meta"),),
         mask="y_m",
         criterion="criterion",
     ),
+    # Two prototypes, both replaced; the support's own two passes call the same heads before the query's.
     "scl": Host(
-        "down_query",
-        "layer4",
-        (Entry("init_merge.*", "C:3C", "3C:"),),
-        (Exit("cls#2"), Exit("inner_cls.*#2")),
+        features="down_query",
+        high_level="layer4",
+        entries=(Entry("init_merge.*", "C:3C", prior="3C:"),),
+        exits=(Exit("cls#2"), Exit("inner_cls.*#2")),
         mask="y",
         criterion="criterion",
+    ),
+    # Both heads of ASGNet: layer4 is never called.
+    "asgnet_pyramid": Host(
+        features="down_conv",
+        high_level="layer3",
+        entries=(Entry("corr_conv.*", "C:2C", prior="2C:"),),
+        exits=_SCALES,
+        mask="y",
+        criterion="criterion",
+    ),
+    "asgnet_aspp": Host(
+        features="down_conv",
+        high_level="layer3",
+        entries=(Entry("corr_conv", "C:2C", prior="2C:"),),
+        exits=(Exit("cls"), Exit("cls_aux")),
+        mask="y",
+        doubled=(Doubled("decoder", 1),),
+        criterion="criterion",
+    ),
+    # The pass has no history of its own; the host's is given to its forward.
+    "canet": Host(
+        features="layer5",
+        high_level="layer3",
+        entries=(Entry("layer55", "C:2C"),),
+        exits=(Exit("layer9"),),
+        doubled=(Doubled("", 3, fill=0.0),),
+    ),
+    # Support before query; three prototypes, all replaced; the probability map is a prior of this host.
+    "pmms": Host(
+        features="layer5#1",
+        high_level="model_res#1[2]",
+        entries=(Entry("layer55", "C:2C"),),
+        exits=(Exit("layer9"),),
+        doubled=(Doubled("PMMs[1]", None, fill="prior"),),
+        align_corners=False,
+    ),
+    # Three rounds, whose losses the host adds; the batch size is written into its first pseudo mask.
+    "rpmms": Host(
+        features="layer5#1",
+        high_level="model_res#1[2]",
+        entries=(Entry("layer55", "C:2C"), Entry("layer56", None, prior="C:")),
+        exits=(Exit("layer9", weight=3.0),),
+        mechanism="replay",
+        align_corners=False,
+    ),
+    "cyctr": Host(
+        features="adjust_feature_qry",
+        high_level="backbone['3']",
+        entries=(Entry("qry_merge_feat", "C:2C", prior="2C:"),),
+        exits=(Exit("cls"),),
+        mask="y",
+        doubled=tuple(Doubled("transformer", position) for position in (1, 2, 3, 4)),
+        cut=("pred_supp_qry_proj",),
+        criterion="criterion",
+        experimental=f"{_SUPPORT}; its sampling and dropout draw other numbers for a doubled batch",
+    ),
+    "sccan": Host(
+        features="down_query",
+        high_level="backbone['3']",
+        entries=(Entry("init_merge_query", "C:2C", prior="2C:"),),
+        exits=(Exit("cls_meta"),),
+        mask="y_m",
+        doubled=(Doubled("transformer", 1), Doubled("transformer", 2)),
+        criterion="criterion_dice",
+        experimental=_SUPPORT,
+    ),
+    "hdmnet": Host(
+        features="down_query",
+        high_level="layer4",
+        entries=(Entry("query_merge", "C:2C", prior="2C:", prior_scale=10.0),),
+        exits=(Exit("transformer[0]"),),
+        mask="y_m",
+        doubled=(Doubled("transformer", 1), Doubled("transformer", 2), Doubled("transformer", 3, fill="prior")),
+        criterion="criterion",
+        experimental=_SUPPORT,
     ),
 }
 

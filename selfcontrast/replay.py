@@ -4,15 +4,15 @@ For hosts that carry batch-sized state of their own through the comparison, wher
 `check`, which compares a fold with it.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor, nn
 
 from selfcontrast.batchnorm import KeepRunningStatistics
-from selfcontrast.entering import Reading, pick_item
-from selfcontrast.fold import check_rows
+from selfcontrast.beside import change_beside, second_half
+from selfcontrast.entering import Reading, check_rows, counterpart, pick_item
 from selfcontrast.hooks import Hooks, check_fired
 from selfcontrast.host import Call, Entry, Exit, Host, matching
 
@@ -44,8 +44,15 @@ class Replay:
         """The self-contrastive logits of each exit, from the second forward."""
         check_fired(self._hooks)
         self._hooks.remove()
-        with returning(self._remembered):
-            return second_forward(self._model, self._host, self._reading, arguments, keywords)
+        with replaced_forwards({module: _replayer(module, outputs) for module, outputs in self._remembered.items()}):
+            return second_forward(
+                self._model,
+                self._host,
+                self._reading.prepared.prototype_map,
+                self._reading.counter_prior,
+                arguments,
+                keywords,
+            )
 
     def close(self) -> None:
         """Leave the model as it was."""
@@ -63,15 +70,20 @@ class Replay:
 
 
 def second_forward(
-    model: nn.Module, host: Host, reading: Reading, arguments: list[Any], keywords: dict[str, Any]
+    model: nn.Module,
+    host: Host,
+    prototype_map: Tensor,
+    counter_prior: Callable[[Tensor], Tensor],
+    arguments: Sequence[Any],
+    keywords: dict[str, Any],
 ) -> dict[str, list[Tensor]]:
     """The host's forward once more with the map in the prototype's place: the explicit second comparison."""
     hooks, logits = Hooks(model), {exit.call: list[Tensor]() for exit in host.exits}
 
     def entering(entry: Entry) -> Any:
         def enter(name: str, args: list[Any], kwargs: dict[str, Any]) -> None:
-            check_rows(name, args[entry.argument].shape[0], (reading.features.shape[0],))
-            args[entry.argument] = reading.counterpart(entry, args[entry.argument])
+            check_rows(name, args[entry.argument], (len(prototype_map),))
+            args[entry.argument] = counterpart(entry, args[entry.argument], prototype_map, counter_prior)
 
         return enter
 
@@ -83,13 +95,17 @@ def second_forward(
 
         return leave
 
+    own, named = list(arguments), dict(keywords)
+    change_beside(
+        model, host.doubled, lambda tensor, doubled: second_half(tensor, doubled, counter_prior), hooks, own, named
+    )
     for entry in host.entries:
         hooks.before(Call.parse(entry.call), entering(entry))
     for exit in host.exits:
         hooks.after(Call.parse(exit.call), leaving(exit))
     try:
         with KeepRunningStatistics():
-            model.forward(*arguments, **keywords)
+            model.forward(*own, **named)
     finally:
         hooks.remove()
     check_fired(hooks)
@@ -97,19 +113,20 @@ def second_forward(
 
 
 @contextmanager
-def returning(remembered: dict[nn.Module, list[Any]]) -> Generator[None]:
-    """Inside it each module returns its remembered outputs, call by call, and computes only from then on."""
-    for module, outputs in remembered.items():
-        module.forward = _replayer(module.forward, outputs)
+def replaced_forwards(forwards: Mapping[nn.Module, Callable[..., Any]]) -> Generator[None]:
+    """Inside it these modules compute what stands beside them."""
+    for module, forward in forwards.items():
+        module.forward = forward
     try:
         yield
     finally:
-        for module in remembered:
+        for module in forwards:
             del module.forward
 
 
-def _replayer(forward: Any, outputs: list[Any]) -> Any:
-    left = iter(outputs)
+def _replayer(module: nn.Module, outputs: list[Any]) -> Callable[..., Any]:
+    """Returns the remembered outputs, call by call, and computes only from then on."""
+    forward, left = module.forward, iter(outputs)
 
     def replay(*args: Any, **kwargs: Any) -> Any:
         for output in left:

@@ -1,6 +1,7 @@
 """Tensors inside what a module takes or gives: lists, tuples, dictionaries, and what registers as such."""
 
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 from torch import Tensor
@@ -15,6 +16,19 @@ def map_tensors(tree: Any, function: Callable[[Tensor], Tensor]) -> Any:
     {'a': [tensor([1.]), None]}
     """
     return pytree.tree_map_only(Tensor, function, tree)
+
+
+def replace_item(tree: Any, items: tuple[int | str, ...], function: Callable[[Any], Any]) -> Any:
+    """The same structure with `function` applied to the one item at this path; lists and tuples alike.
+
+    >>> replace_item((1, [2, 3]), (1, 0), lambda item: 10 * item)
+    (1, [20, 3])
+    """
+    if not items:
+        return function(tree)
+    changed: Any = list(tree) if isinstance(tree, (list, tuple)) else copy(tree)
+    changed[items[0]] = replace_item(changed[items[0]], items[1:], function)
+    return tuple(changed) if isinstance(tree, tuple) else changed
 
 
 def tensors_in(tree: Any) -> list[Tensor]:

@@ -1,0 +1,146 @@
+"""Proof that an attachment enters the right place: the host computes what it did, and learns what it should."""
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd  # pyright: ignore[reportPrivateUsage]
+
+from selfcontrast.auxiliary import SelfContrast
+from selfcontrast.errors import InputError, require
+from selfcontrast.host import Call, Host, matching
+from selfcontrast.replay import replaced_forwards, second_forward
+from selfcontrast.trees import tensors_in
+
+if TYPE_CHECKING:
+    from selfcontrast.attachment import Attachment
+
+# A doubled batch may choose other kernels, whose sums round differently.
+TOLERANCE = 1e-4
+
+
+class Finding(NamedTuple):
+    """One claim about an attachment, whether it holds, and the figure."""
+
+    claim: str
+    holds: bool
+    figure: str
+
+    def __str__(self) -> str:
+        return f"{'ok  ' if self.holds else 'FAIL'} {self.claim}: {self.figure}"
+
+
+class CheckReport(tuple[Finding, ...]):
+    """All findings of a check; printed, a line each."""
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self))
+
+
+def check_attachment(attachment: "Attachment", arguments: tuple[Any, ...], keywords: dict[str, Any]) -> CheckReport:
+    """Run one training forward without and with the task, and compare; see `Attachment.check`."""
+    model, auxiliary, host = attachment.model, attachment.auxiliary, attachment.host
+    require(model.training, "model", "training mode, as in its training script", "eval mode", "call model.train()")
+    require(attachment.active, "auxiliary", "training mode and a weight above 0", "neither", "call auxiliary.train()")
+
+    def attached_forward() -> Any:
+        output = model(*arguments, **keywords)
+        assert attachment.contrast is not None
+        # Here, for afterwards the buffers that the graph needs are put back.
+        gradients = _gradients(attachment, attachment.contrast)
+        return output, gradients
+
+    def second_comparison() -> Any:
+        assert isinstance(host, Host) and attachment.contrast is not None
+        prototype_map = attachment.contrast.prototype_map
+        return second_forward(model, host, prototype_map, auxiliary.counter_prior, arguments, keywords)
+
+    with without_dropout(model), torch.random.fork_rng():  # pyright: ignore[reportUnknownMemberType]
+        auxiliary.eval()
+        plain, plain_buffers = _run(model, lambda: model(*arguments, **keywords))
+        auxiliary.train()
+        (output, gradients), buffers = _run(model, attached_forward)
+        findings = [
+            _same("the host's outputs and losses are unchanged", plain, output),
+            _same("running statistics are those of one plain step", plain_buffers, buffers),
+        ]
+        if isinstance(host, Host):
+            assert attachment.contrast is not None
+            again, _ = _run(model, second_comparison)
+            findings.append(_same("the pass equals an explicit second comparison", again, attachment.contrast.logits))
+    findings += gradients
+    report = CheckReport(findings)
+    if not all(finding.holds for finding in report):
+        raise InputError(f"host: expected an attachment that passes its check, got\n{report}\nmend the Host(...)")
+    return report
+
+
+def _run(model: nn.Module, forward: Callable[[], Any]) -> tuple[Any, list[Tensor]]:
+    """A forward from the same seed; the model's buffers are those of before, afterwards."""
+    before = [buffer.clone() for buffer in model.buffers()]
+    torch.manual_seed(0)  # pyright: ignore[reportUnknownMemberType]
+    outputs = forward()
+    after = [buffer.clone() for buffer in model.buffers()]
+    with torch.no_grad():
+        for buffer, old in zip(model.buffers(), before, strict=True):
+            buffer.copy_(old)
+    return outputs, after
+
+
+def _same(claim: str, expected: Any, got: Any) -> Finding:
+    """Whether two structures hold the same tensors to rounding; integers, such as predictions, may flip at ties."""
+    ours, theirs = tensors_in(expected), tensors_in(got)
+    if [one.shape for one in ours] != [one.shape for one in theirs]:
+        return Finding(claim, False, f"shapes {[tuple(o.shape) for o in ours]} and {[tuple(o.shape) for o in theirs]}")
+    largest = max((_difference(one, other) for one, other in zip(ours, theirs, strict=True)), default=0.0)
+    bitwise = all(torch.equal(one, other) for one, other in zip(ours, theirs, strict=True))
+    return Finding(claim, largest <= TOLERANCE, "bit-equal" if bitwise else f"relative difference {largest:.1e}")
+
+
+def _difference(expected: Tensor, got: Tensor) -> float:
+    if expected.numel() == 0:
+        return 0.0
+    if not expected.is_floating_point():
+        # A thousandth of all pixels may lie on a tie.
+        return TOLERANCE * 1000 * float((expected != got).double().mean())
+    gap = (expected.detach().double() - got.detach().double()).abs().max()
+    return float(gap / expected.detach().double().abs().max().clamp(min=1e-12))
+
+
+def _gradients(attachment: "Attachment", contrast: SelfContrast) -> list[Finding]:
+    model, host, findings = attachment.model, attachment.host, list[Finding]()
+    loss = attachment.blend(torch.zeros((), device=contrast.target.device))
+    if isinstance(host, Host):
+        calls = [*(entry.call for entry in host.entries), *(exit.call for exit in host.exits if exit.weight > 0)]
+        modules = [module for call in calls for module in matching(model, Call.parse(call).module).values()]
+        learned = [parameter for module in modules for parameter in module.parameters() if parameter.requires_grad]
+        findings.append(_reached("L2's gradient reaches the comparison", loss, learned))
+    if contrast.prototypes.requires_grad:
+        findings.append(_reached("and, through the prototypes, the features", loss, [contrast.prototypes]))
+    else:
+        findings.append(Finding("and, through the prototypes, the features", True, "frozen: nothing to learn there"))
+    return findings
+
+
+def _reached(claim: str, loss: Tensor, tensors: Sequence[Tensor]) -> Finding:
+    # A zero stands for a gradient that does not exist.
+    gradients = torch.autograd.grad(loss, tensors, retain_graph=True, materialize_grads=True) if tensors else ()
+    norms = [float(gradient.square().sum()) ** 0.5 for gradient in gradients]
+    missing = norms.count(0.0)
+    figure = f"norm {max(norms, default=0.0):.2e}" + (
+        f", {missing} of {len(tensors)} tensors not reached" if missing else ""
+    )
+    return Finding(claim, bool(norms) and not missing, figure)
+
+
+@contextmanager
+def without_dropout(model: nn.Module) -> Generator[None]:
+    """Inside it dropout layers pass a copy on, so that two forwards can be compared.
+
+    A copy, as in training: in eval mode they pass the tensor itself on, which the host may then change in place.
+    """
+    layers = [layer for layer in model.modules() if isinstance(layer, _DropoutNd) and layer.training]
+    with replaced_forwards(dict.fromkeys(layers, torch.clone)):
+        yield
