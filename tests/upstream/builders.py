@@ -5,6 +5,7 @@ from pathlib import Path
 
 import attention
 import canet_family
+import correlation
 import cosine
 import pfenet_family
 import torch
@@ -29,6 +30,7 @@ BUILDERS: dict[str, tuple[str, Callable[[Path], Published]]] = {
     "cyctr": ("cyctr", attention.cyctr),
     "sccan": ("sccan", attention.sccan),
     "hdmnet": ("hdmnet", attention.hdmnet),
+    "hsnet": ("hsnet", correlation.hsnet),
 }
 """Preset name to the checkout's folder below SELFCONTRAST_UPSTREAM and the builder that is given that folder."""
 

@@ -1,4 +1,4 @@
-"""Models that compare by cosine similarity: PANet, PPNet, MLC, SSP, and SG-One, which goes on from it with convolutions."""
+"""Models that compare by cosine similarity: PANet, PPNet, MLC, SSP; and SG-One, which convolves what it finds."""
 
 import importlib
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""HDMNet's imports from mmcv 1.x and mmsegmentation 0.x, which no longer install, answered by mmcv-lite and mmengine."""
+"""HDMNet's imports from mmcv 1.x and mmsegmentation 0.x, answered by mmcv-lite 2 and mmengine: 1.x no longer builds."""
 
 from types import ModuleType
 from typing import Any

@@ -42,7 +42,7 @@ def importing(
 ) -> Iterator[None]:
     """Import from one published repository; `absent` modules are imported by it but not used by its model.
 
-    Nearly all repositories call their packages `model`, `models` or `util`, so what another one left is forgotten first.
+    Nearly all repositories name their packages `model`, `models` or `util`, so what another left is forgotten first.
     What this one imports stays until then: a model can be pickled only while its module can be imported.
     """
     for name in [name for name, module in sys.modules.items() if _lies_below(folder.parent, module)]:

@@ -26,7 +26,7 @@ class Published:
 
 @dataclass(frozen=True)
 class Episode:
-    """One batch of 1-shot episodes: images (B, 3, H, W), masks (B, H, W) of 0 and 1, the query's with 255 on request."""
+    """One batch of 1-shot episodes: images (B, 3, H, W), masks (B, H, W) of 0 and 1, the query's also of 255."""
 
     query: Tensor
     mask: Tensor
