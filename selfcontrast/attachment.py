@@ -54,12 +54,13 @@ class Attachment:
         """Give the query's mask to the forwards inside, for hosts whose forward does not take it.
 
         Args:
-            mask: M, (B, H, W) of 0 background, 1 foreground and 255 unlabelled.
+            mask: M, (B, H, W) or (B, 1, H, W) of 0 background, 1 foreground and 255 unlabelled.
 
         Raises:
             InputError: on a mask of another rank or with other values, and inside another episode.
         """
         require(self._mask is None, "episode", "one episode at a time", "an episode inside another", "leave it first")
+        mask = _three_axes(mask)
         check_mask(mask, mask.shape[0], self.auxiliary.ignore_index)
         self._mask = mask
         try:
@@ -188,7 +189,7 @@ class Attachment:
             "pass it to model(...) in training, or write `with attachment.episode(mask):`",
         )
         assert isinstance(mask, Tensor)
-        return mask
+        return _three_axes(mask)
 
     def _build(self, reading: Reading) -> Mechanism:
         if isinstance(self.host, CosineHost):
@@ -212,6 +213,10 @@ class Attachment:
             if weight > 0
         ]
         return torch.stack(losses).sum()
+
+
+def _three_axes(mask: Tensor) -> Tensor:
+    return mask[:, 0] if mask.dim() == 4 and mask.shape[1] == 1 else mask
 
 
 class _Uncopied:
@@ -261,8 +266,7 @@ def check_attachable(model: nn.Module, host: Host | CosineHost) -> None:
 def named_modules(host: Host | CosineHost) -> list[str]:
     """Every module that a host names."""
     if isinstance(host, CosineHost):
-        calls = [host.high_level] if host.high_level else []
-        return [Call.parse(call).module for call in calls]
+        return [Call.parse(call).module for call in (host.features, host.high_level)]
     calls = [
         host.features,
         host.high_level,

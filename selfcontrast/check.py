@@ -1,9 +1,11 @@
 """Proof that an attachment enters the right place: the host computes what it did, and learns what it should."""
 
+import random
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd  # pyright: ignore[reportPrivateUsage]
@@ -57,7 +59,7 @@ def check_attachment(attachment: "Attachment", arguments: tuple[Any, ...], keywo
         prototype_map = attachment.contrast.prototype_map
         return second_forward(model, host, prototype_map, auxiliary.counter_prior, arguments, keywords)
 
-    with without_dropout(model), torch.random.fork_rng():  # pyright: ignore[reportUnknownMemberType]
+    with without_dropout(model), random_numbers_kept():
         auxiliary.eval()
         plain, plain_buffers = _run(model, lambda: model(*arguments, **keywords))
         auxiliary.train()
@@ -81,6 +83,8 @@ def _run(model: nn.Module, forward: Callable[[], Any]) -> tuple[Any, list[Tensor
     """A forward from the same seed; the model's buffers are those of before, afterwards."""
     before = [buffer.clone() for buffer in model.buffers()]
     torch.manual_seed(0)  # pyright: ignore[reportUnknownMemberType]
+    np.random.seed(0)
+    random.seed(0)
     outputs = forward()
     after = [buffer.clone() for buffer in model.buffers()]
     with torch.no_grad():
@@ -133,6 +137,18 @@ def _reached(claim: str, loss: Tensor, tensors: Sequence[Tensor]) -> Finding:
         f", {missing} of {len(tensors)} tensors not reached" if missing else ""
     )
     return Finding(claim, bool(norms) and not missing, figure)
+
+
+@contextmanager
+def random_numbers_kept() -> Generator[None]:
+    """Inside it anything may be drawn; afterwards every source of random numbers goes on where it was."""
+    of_numpy, of_python = np.random.get_state(), random.getstate()
+    try:
+        with torch.random.fork_rng():  # pyright: ignore[reportUnknownMemberType]
+            yield
+    finally:
+        np.random.set_state(of_numpy)
+        random.setstate(of_python)
 
 
 @contextmanager

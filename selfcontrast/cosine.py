@@ -3,7 +3,7 @@
 The pass is those similarities once more: the map takes the foreground prototype's place, and the foreground prototype
 the background's, for the support's background there would contradict the target.
 
-Axes: B query images over all episodes of a forward, C channels, h x w the feature grid.
+Axes: B query images over all episodes of a forward, C channels, h x w the feature grid, P parts of a prototype.
 """
 
 from typing import Any, NamedTuple
@@ -19,16 +19,16 @@ from selfcontrast.host import CosineHost
 
 
 class Similarity(NamedTuple):
-    """One call of the host: its function, the query's features, the foreground prototype, and further arguments."""
+    """A call of the host: features (b, C, h, w) or (b, 1, C, h, w), a prototype that broadcasts to them, the rest."""
 
-    function: Any
     features: Tensor
     prototype: Tensor
-    rest: tuple[Any, ...]
     keywords: dict[str, Any]
 
-    def to(self, features: Tensor, prototype: Tensor) -> Tensor:
-        return self.function(features, prototype, *self.rest, **self.keywords)
+    def to(self, prototype: Tensor) -> Tensor:
+        """(b, h, w): the cosine with a prototype or a map of them; of several parts the best counts."""
+        scores = torch.cosine_similarity(self.features, prototype, **self.keywords)
+        return scores.amax(1) if scores.dim() == 4 else scores
 
 
 class Cosine(TorchFunctionMode):
@@ -44,14 +44,13 @@ class Cosine(TorchFunctionMode):
         super().__init__()
         self._host, self._reading = host, reading
         self._hooks = Hooks(model)
-        self._calls = 0
-        self._similarities: list[Similarity] = []
+        self._calls: dict[int, int] = {}
+        self._overheard: list[Similarity] = []
         self._listening = False
 
     def open(self, arguments: list[Any], keywords: dict[str, Any]) -> None:
         """Listen to one forward."""
-        if self._host.high_level is not None:
-            self._reading.watch(self._hooks, high_level=self._host.high_level)
+        self._reading.watch(self._hooks, features=self._host.features, high_level=self._host.high_level)
         self.__enter__()
         self._listening = True
 
@@ -59,22 +58,19 @@ class Cosine(TorchFunctionMode):
         """The self-contrastive logits: the background's score is the cosine with the foreground prototype."""
         self.close()
         check_fired(self._hooks)
+        heard = sum(len(one.features) for one in self._overheard)
         require(
-            bool(self._similarities),
+            heard == self._reading.queries,
             "host.foreground",
-            f"at least {self._host.foreground + 1} calls of cosine_similarity in a training forward",
-            self._calls,
-            "count them: indices shift with ways, shots and an alignment loss; or pass another CosineHost",
+            f"a cosine_similarity of each of the {self._reading.queries} query images with its foreground prototype",
+            heard,
+            "name the call that gives the query's features, and the place of the foreground's among the calls on them",
         )
-        features = torch.cat([similarity.features for similarity in self._similarities])
-        self._reading.read("features", features)
-        if self._host.high_level is None:
-            self._reading.read("high_level", features)
-        sizes = [len(one.features) for one in self._similarities]
+        sizes = [len(one.features) for one in self._overheard]
         maps = torch.split(self._reading.prepared.prototype_map, sizes)
         scores = [
-            torch.stack([one.to(one.features, one.prototype), one.to(one.features, its_map)], 1)
-            for one, its_map in zip(self._similarities, maps, strict=True)
+            torch.stack([one.to(one.prototype), one.to(its_map.reshape(one.features.shape))], 1)
+            for one, its_map in zip(self._overheard, maps, strict=True)
         ]
         return {"cosine_similarity": [self._host.scale * torch.cat(scores)]}
 
@@ -88,17 +84,18 @@ class Cosine(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
         keywords = dict(kwargs or {})
         if func is torch.cosine_similarity:
-            if self._is_foreground(self._calls):
-                self._similarities.append(_overheard(func, args, keywords))
-            self._calls += 1
+            self._hear(**dict(zip(("x1", "x2", "dim", "eps"), args, strict=False)), **keywords)
         return func(*args, **keywords)
 
-    def _is_foreground(self, call: int) -> bool:
-        first, step = self._host.foreground, self._host.step
-        return call == first if step is None else call >= first and (call - first) % step == 0
+    def _hear(self, x1: Tensor, x2: Tensor, **keywords: Any) -> None:
+        """Keep a call if it is the foreground's on the query's features.
 
-
-def _overheard(function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Similarity:
-    names = dict(zip(("x1", "x2"), args, strict=False)) | keywords
-    rest = {name: value for name, value in names.items() if name not in ("x1", "x2")}
-    return Similarity(function, names["x1"], names["x2"], args[2:], rest)
+        Known by the memory they lie in: calls on the support come and go with what the model predicts, so no count of
+        calls could tell.
+        """
+        if not self._reading.is_query(x1):
+            return
+        place = self._calls.get(x1.data_ptr(), 0)
+        self._calls[x1.data_ptr()] = place + 1
+        if place == self._host.foreground:
+            self._overheard.append(Similarity(x1, x2, keywords))

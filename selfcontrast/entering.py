@@ -22,12 +22,12 @@ class Reading:
 
     Args:
         auxiliary: the task.
-        mask: M, (B, H, W) or (B, 1, H, W).
+        mask: M, (B, H, W).
     """
 
     def __init__(self, auxiliary: SelfContrastiveAuxiliary, mask: Tensor) -> None:
         self._auxiliary = auxiliary
-        self._mask = mask[:, 0] if mask.dim() == 4 and mask.shape[1] == 1 else mask
+        self._mask = mask
         self._features: dict[str, Tensor] = {}
         self._prepared: Prepared | None = None
 
@@ -35,8 +35,9 @@ class Reading:
         """Read `features` and `high_level` off these calls, without changing them."""
         for role, text in calls.items():
             call = Call.parse(text)
-            # Of a module that is called often and named without #k, the first call counts.
-            hooks.after(call._replace(turn=call.turn or 0), self._reader(role, call))
+            # The last call is that which came last when the comparison starts.
+            turn = None if call.turn == -1 else call.turn or 0
+            hooks.after(call._replace(turn=turn), self._reader(role, call))
 
     def _reader(self, role: str, call: Call) -> Callable[[str, Any], None]:
         def read(name: str, output: Any) -> None:
@@ -45,8 +46,21 @@ class Reading:
         return read
 
     def read(self, role: str, tensor: Tensor) -> None:
-        """Take F as `features`, F̄ as `high_level`."""
-        self._features[role] = tensor
+        """Take F as `features`, F̄ as `high_level`; of a joint pass of support and query the query's rows come last."""
+        self._features[role] = tensor[-self.queries :]
+
+    @property
+    def queries(self) -> int:
+        """B, the query images of the forward."""
+        return len(self._mask)
+
+    def is_query(self, tensor: Tensor) -> bool:
+        """Whether a tensor lies in the memory of the features."""
+        features = self._features.get("features")
+        if features is None or features.untyped_storage().data_ptr() != tensor.untyped_storage().data_ptr():
+            return False
+        start = features.storage_offset()
+        return int(start) <= int(tensor.storage_offset()) < int(start) + features.numel()
 
     @property
     def prepared(self) -> Prepared:
@@ -100,7 +114,9 @@ def counterpart(
     for place, content in sorted(changes, key=lambda change: change[0].start):
         pieces += [merged[:, position : place.start], content]
         position = place.stop
-    return torch.cat([*pieces, merged[:, position:]], 1)
+    pieces.append(merged[:, position:])
+    kept = [piece for piece in pieces if piece.shape[1] > 0]
+    return kept[0] if len(kept) == 1 else torch.cat(kept, 1)
 
 
 def _repeated(prototype_map: Tensor, entry: Entry, place: slice, merged: Tensor) -> Tensor:
@@ -113,6 +129,9 @@ def _repeated(prototype_map: Tensor, entry: Entry, place: slice, merged: Tensor)
         f"{width} of an input of {merged.shape[1]} channels",
         "write the channels of this model, for instance prototype='C:2C'",
     )
+    if width == merged.shape[1]:
+        # A prototype alone, which the module itself spreads over the features.
+        return prototype_map.to(merged.dtype)
     size = (merged.shape[2], merged.shape[3])
     # Nearest, not pooled: a cell is compared with one prototype, never with a mixture of two.
     resized = prototype_map if prototype_map.shape[2:] == size else resize_nearest(prototype_map, size)

@@ -53,7 +53,7 @@ class Fold:
 
     @property
     def _batch(self) -> int:
-        return len(self._reading.prepared.target)
+        return self._reading.queries
 
     def _entering(self, entry: Entry) -> Before:
         def enter(name: str, arguments: list[Any], keywords: dict[str, Any]) -> None:

@@ -9,14 +9,14 @@ from torch import nn
 
 from selfcontrast.errors import require
 
-_CALL = re.compile(r"(?P<module>[^#\[]*)(#(?P<call>\d+))?(?P<items>(\[[^\]]+\])*)")
+_CALL = re.compile(r"(?P<module>[^#\[]*)(#(?P<call>-1|\d+))?(?P<items>(\[[^\]]+\])*)")
 _CHANNELS = re.compile(r"(?P<start>\d*C?):(?P<stop>\d*C?)")
 
 
 class Call(NamedTuple):
     """One call of a module in a forward, and which item of its output: `model_res#1[2]` is item 2 of the second call.
 
-    Without `#k` it is the first call for what is read, and every call for what is entered.
+    Without `#k` it is the first call for what is read, and every call for what is entered; `#-1` reads the last one.
 
     >>> Call.parse("model_res#1[2]")
     Call(module='model_res', turn=1, items=(2,))
@@ -146,17 +146,17 @@ class CosineHost:
     """A model whose comparison is the cosine similarity of features and prototype: nothing is learned in it.
 
     Attributes:
-        foreground: which call of `cosine_similarity` in a forward compares the query with the foreground prototype.
-        step: how many calls later the next episode's one comes; None where a forward has one.
+        features: the call whose output holds F; where it holds the support's too, the query's rows come last.
+        high_level: the call whose output is F̄, or that of the features again.
+        foreground: of the similarities of one query with prototypes, the place of the first foreground one.
         scale: what the host multiplies cosines with to get logits.
-        high_level: the call whose output is F̄; None clusters F itself.
         mask, align_corners, experimental: as those of `Host`.
     """
 
+    features: str
+    high_level: str
     foreground: int
-    step: int | None = None
     scale: float = 1.0
-    high_level: str | None = None
     mask: str | None = None
     align_corners: bool = True
     experimental: str | None = None

@@ -87,6 +87,22 @@ PRESETS: dict[str, Host | CosineHost] = {
         mechanism="replay",
         align_corners=False,
     ),
+    # Batch size 1; support before query.
+    "sgone": Host(
+        features="netB#1[0]",
+        high_level="netB.features_5#1",
+        entries=(Entry("cos_similarity_func", ":", argument=1),),
+        exits=(Exit("exit_layer"),),
+        mechanism="replay",
+        align_corners=False,
+    ),
+    # Support and query pass the encoder together; per query, similarities with the background, then the foreground.
+    "panet": CosineHost("encoder", "encoder", foreground=1, scale=20.0, align_corners=False),
+    "ppnet": CosineHost("encoder[0]", "encoder[0]", foreground=1, scale=20.0, align_corners=False),
+    # Support before query, in any number of shots; foreground, then background.
+    "mlc": CosineHost("backbone.layer3#-1", "backbone.layer3#-1", foreground=0, scale=10.0),
+    # What is compared first guides the model's own prototypes; the query's mask is an argument.
+    "ssp": CosineHost("layer3#-1", "layer3#-1", foreground=0, scale=10.0, mask="mask_q"),
     "cyctr": Host(
         features="adjust_feature_qry",
         high_level="backbone['3']",

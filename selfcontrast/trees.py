@@ -26,7 +26,7 @@ def replace_item(tree: Any, items: tuple[int | str, ...], function: Callable[[An
     """
     if not items:
         return function(tree)
-    changed: Any = list(tree) if isinstance(tree, (list, tuple)) else copy(tree)
+    changed: Any = copy(tree) if isinstance(tree, dict) else list(tree)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     changed[items[0]] = replace_item(changed[items[0]], items[1:], function)
     return tuple(changed) if isinstance(tree, tuple) else changed
 
