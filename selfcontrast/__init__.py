@@ -6,6 +6,7 @@ from selfcontrast.clustering import cosine_kmeans, spatial_pyramid
 from selfcontrast.errors import InputError
 from selfcontrast.host import CosineHost, Doubled, Entry, Exit, Host
 from selfcontrast.overlay import overlay_labels
+from selfcontrast.probe import probe
 from selfcontrast.prototypes import expand_prototypes, masked_average_pool, remove_foreground
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "expand_prototypes",
     "masked_average_pool",
     "overlay_labels",
+    "probe",
     "remove_foreground",
     "spatial_pyramid",
 ]

@@ -61,16 +61,16 @@ def check_attachment(attachment: "Attachment", arguments: tuple[Any, ...], keywo
 
     with without_dropout(model), random_numbers_kept():
         auxiliary.eval()
-        plain, plain_buffers = _run(model, lambda: model(*arguments, **keywords))
+        plain, plain_buffers = seeded(model, lambda: model(*arguments, **keywords))
         auxiliary.train()
-        (output, gradients), buffers = _run(model, attached_forward)
+        (output, gradients), buffers = seeded(model, attached_forward)
         findings = [
             _same("the host's outputs and losses are unchanged", plain, output),
             _same("running statistics are those of one plain step", plain_buffers, buffers),
         ]
         if isinstance(host, Host):
             assert attachment.contrast is not None
-            again, _ = _run(model, second_comparison)
+            again, _ = seeded(model, second_comparison)
             findings.append(_same("the pass equals an explicit second comparison", again, attachment.contrast.logits))
     findings += gradients
     report = CheckReport(findings)
@@ -79,8 +79,8 @@ def check_attachment(attachment: "Attachment", arguments: tuple[Any, ...], keywo
     return report
 
 
-def _run(model: nn.Module, forward: Callable[[], Any]) -> tuple[Any, list[Tensor]]:
-    """A forward from the same seed; the model's buffers are those of before, afterwards."""
+def seeded(model: nn.Module, forward: Callable[[], Any]) -> tuple[Any, list[Tensor]]:
+    """What a forward from the same seed gives, and the buffers it leaves; the model's are those of before."""
     before = [buffer.clone() for buffer in model.buffers()]
     torch.manual_seed(0)  # pyright: ignore[reportUnknownMemberType]
     np.random.seed(0)
