@@ -9,17 +9,17 @@ from unittest import mock
 import torch
 from mmcv_1 import mmcv_1
 from patches import importing, untrained
-from published import Episode, Published, episode, still_batchnorm
+from published import Episode, Published, Size, episode, still_batchnorm
 from torch import Tensor
 
-SIZE = 129
+PIXELS = 129
 
 
-def hdmnet(folder: Path) -> Published:
+def hdmnet(folder: Path, size: Size) -> Published:
     """HDMNet with both learners; the base learner's weights, a file of the authors, are random too."""
     with importing(folder, stand_ins=mmcv_1()):
         module = importlib.import_module("model.HDMNet")
-    settings = _settings(pre_weight="")
+    settings = _settings(size, pre_weight="")
     with untrained(module.models, "resnet50"):
         base = module.PSPNet(settings).state_dict()
         with mock.patch.object(torch, "load", return_value={"state_dict": base}):
@@ -27,30 +27,30 @@ def hdmnet(folder: Path) -> Published:
     model.freeze_modules(model)
     model.train()
     still_batchnorm(list(model.modules()))
-    given = episode(SIZE)
+    given = episode(PIXELS, size)
     base_mask = torch.where(given.mask == 1, 3, given.mask)
-    keywords = _keywords(given) | {"y_m": given.mask, "y_b": base_mask, "cat_idx": [torch.tensor([2, 2])]}
+    keywords = _keywords(given) | {"y_m": given.mask, "y_b": base_mask, "cat_idx": [torch.full((size.batch,), 2)]}
     return Published("hdmnet", model, (), keywords, given.mask, _three_losses)
 
 
-def sccan(folder: Path) -> Published:
+def sccan(folder: Path, size: Size) -> Published:
     """SCCAN; its comparison is fixed to a grid of 64 x 64 whatever the image's size."""
     with importing(folder, ("torchvision.models.utils",)):
         module = importlib.import_module("model.SCCAN")
         backbones = importlib.import_module("model.backbone_utils")
     with _untrained_backbone(backbones):
-        model = module.OneModel(_settings())
+        model = module.OneModel(_settings(size))
     # Eight alike blocks on that grid take half a minute a step; two hold all that is compared here.
     del model.transformer.layers[0].blocks[2:]
     model.freeze_modules(model)
     model.train()
     still_batchnorm(list(model.modules()))
-    given = episode(SIZE)
-    keywords = _keywords(given) | {"y_m": given.mask, "cat_idx": [torch.tensor([2, 2])]}
+    given = episode(PIXELS, size)
+    keywords = _keywords(given) | {"y_m": given.mask, "cat_idx": [torch.full((size.batch,), 2)]}
     return Published("sccan", model, (), keywords, given.mask, _three_losses)
 
 
-def cyctr(folder: Path) -> Published:
+def cyctr(folder: Path, size: Size) -> Published:
     """CyCTR at its recipes' 256 channels; its CUDA extension gives way to the repository's own function in PyTorch."""
     with importing(folder, ("torchvision.models.utils", "cv2", "MultiScaleDeformableAttention")):
         module = importlib.import_module("model.CyCTR")
@@ -63,11 +63,15 @@ def cyctr(folder: Path) -> Published:
 
     deformable.MSDeformAttnFunction = SimpleNamespace(apply=attend)
     with _untrained_backbone(backbones):
-        model = module.CyCTR(layers=50, shot=1, reduce_dim=256)
+        model = module.CyCTR(layers=50, shot=size.shots, reduce_dim=256)
     model.train()
-    given = episode(SIZE)
+    given = episode(PIXELS, size)
     padding = torch.zeros_like(given.mask)
-    keywords = _keywords(given) | {"y": given.mask, "padding_mask": padding, "s_padding_mask": padding.unsqueeze(1)}
+    keywords = _keywords(given) | {
+        "y": given.mask,
+        "padding_mask": padding,
+        "s_padding_mask": torch.zeros_like(given.support_mask),
+    }
     return Published("cyctr", model, (), keywords, given.mask, lambda output: output[1] + output[2])
 
 
@@ -83,11 +87,11 @@ def _untrained_backbone(backbones: ModuleType) -> AbstractContextManager[object]
 
 
 def _keywords(given: Episode) -> dict[str, object]:
-    return {"x": given.query, "s_x": given.support.unsqueeze(1), "s_y": given.support_mask.unsqueeze(1)}
+    return {"x": given.query, "s_x": given.support, "s_y": given.support_mask}
 
 
-def _settings(**more: object) -> SimpleNamespace:
+def _settings(size: Size, **more: object) -> SimpleNamespace:
     return SimpleNamespace(
-        layers=50, zoom_factor=8, shot=1, vgg=False, data_set="pascal", ignore_label=255, print_freq=10,
-        low_fea="layer2", **more,
+        layers=50, zoom_factor=8, shot=size.shots, vgg=False, data_set="pascal", ignore_label=255, print_freq=10,
+        low_fea="layer2", kshot_trans_dim=2, **more,
     )  # fmt: skip

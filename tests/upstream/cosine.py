@@ -9,20 +9,20 @@ from unittest import mock
 
 import torch
 from patches import importing, python_2, untrained
-from published import Episode, Published, episode, freeze, still_batchnorm
+from published import Episode, Published, Size, episode, freeze, still_batchnorm
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-SIZE = 129
+PIXELS = 129
 
 
-def panet(folder: Path) -> Published:
+def panet(folder: Path, size: Size) -> Published:
     """PANet with its prototype alignment, 1-way; it takes batches, its recipe trains one episode at a time."""
     with importing(folder):
         module = importlib.import_module("models.fewshot")
     model = module.FewShotSeg(cfg={"align": True})
     model.train()
-    given = episode(SIZE)
+    given = episode(PIXELS, size)
 
     def main_loss(output: tuple[Tensor, Tensor]) -> Tensor:
         logits, alignment = output
@@ -31,7 +31,7 @@ def panet(folder: Path) -> Published:
     return Published("panet", model, _ways_and_shots(given), {}, given.mask, main_loss)
 
 
-def ppnet(folder: Path) -> Published:
+def ppnet(folder: Path, size: Size) -> Published:
     """PPNet with parts and the semantic branch, without unlabelled images: the script `train_part_sem.py`."""
     with importing(folder, stand_ins=_keops()):
         module = importlib.import_module("models.FewShotSegPartResnetSem")
@@ -39,8 +39,8 @@ def ppnet(folder: Path) -> Published:
     with mock.patch.object(torch, "load", return_value={}):
         model = module.FewShotSegPart(cfg={"resnet": 50, "center": 5})
     model.train()
-    given = episode(SIZE)
-    classes = torch.cat([given.support_mask, given.mask])
+    given = episode(PIXELS, size)
+    classes = torch.cat([*given.support_mask.unbind(1), given.mask])
 
     def main_loss(output: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         logits, semantic, alignment = output
@@ -50,23 +50,23 @@ def ppnet(folder: Path) -> Published:
     return Published("ppnet", model, _ways_and_shots(given), {}, given.mask, main_loss)
 
 
-def mlc(folder: Path) -> Published:
+def mlc(folder: Path, size: Size) -> Published:
     """MLC (MiningFSS), the whole of its published training."""
     with importing(folder):
         module = importlib.import_module("model.matching")
     with untrained(module.resnet, "resnet50"):
         model = module.MatchingNet("resnet50")
     _train_with_still_batchnorm(model)
-    given = episode(SIZE)
+    given = episode(PIXELS, size)
 
     def main_loss(output: Tensor) -> Tensor:
         return F.cross_entropy(output, given.mask, ignore_index=255)
 
-    arguments = ([given.support], [given.support_mask], given.query)
+    arguments = (*_lists(given), given.query)
     return Published("mlc", model, arguments, {}, given.mask, main_loss)
 
 
-def ssp(folder: Path) -> Published:
+def ssp(folder: Path, size: Size) -> Published:
     """SSP without the refinement, which is an option of its command line."""
     with importing(folder):
         module = importlib.import_module("model.SSP_matching")
@@ -74,26 +74,26 @@ def ssp(folder: Path) -> Published:
         model = module.SSP_MatchingNet("resnet50", refine=False)
     freeze(model.layer0, model.layer1)
     _train_with_still_batchnorm(model)
-    given = episode(SIZE)
+    given = episode(PIXELS, size)
 
     def main_loss(output: list[Tensor]) -> Tensor:
         query, own, support = output
         losses = [F.cross_entropy(logits, given.mask, ignore_index=255) for logits in (query, own)]
-        return losses[0] + losses[1] + 0.2 * F.cross_entropy(support, given.support_mask, ignore_index=255)
+        return losses[0] + losses[1] + 0.2 * F.cross_entropy(support, torch.cat(_lists(given)[1]), ignore_index=255)
 
-    arguments = ([given.support], [given.support_mask], given.query, given.mask)
+    arguments = (*_lists(given), given.query, given.mask)
     return Published("ssp", model, arguments, {}, given.mask, main_loss)
 
 
-def sgone(folder: Path) -> Published:
+def sgone(folder: Path, size: Size) -> Published:
     """SG-One, one episode a step: its loss reshapes as if the batch were 1."""
     with importing(folder), python_2():
         module = importlib.import_module("oneshot.onemodel_sg-one")
     with untrained(module.vgg, "vgg16"):
         model = module.OneModel(None)
     model.train()
-    given = episode(SIZE, batch=1, unlabelled=False)
-    arguments = (given.query, given.support, torch.zeros(1), given.support_mask.unsqueeze(1).float())
+    given = episode(PIXELS, size, unlabelled=False)
+    arguments = (given.query, given.support[:, 0], torch.zeros(1), given.support_mask.float())
 
     def main_loss(output: tuple[Tensor, ...]) -> Tensor:
         return model.get_loss(output, given.mask.unsqueeze(1))[0]
@@ -101,10 +101,16 @@ def sgone(folder: Path) -> Published:
     return Published("sgone", model, arguments, {}, given.mask, main_loss)
 
 
+def _lists(given: Episode) -> tuple[list[Tensor], list[Tensor]]:
+    """Supports and their masks, a list of shots each."""
+    return list(given.support.unbind(1)), list(given.support_mask.unbind(1))
+
+
 def _ways_and_shots(given: Episode) -> tuple[Any, ...]:
-    """One way of one shot, as lists of lists."""
-    foreground = (given.support_mask == 1).float()
-    return [[given.support]], [[foreground]], [[1 - foreground]], [given.query]
+    """One way: supports, their foreground and their background masks, each a list of ways of lists of shots."""
+    images, masks = _lists(given)
+    foreground = [(mask == 1).float() for mask in masks]
+    return [images], [foreground], [[1 - mask for mask in foreground]], [given.query]
 
 
 def _train_with_still_batchnorm(model: nn.Module) -> None:

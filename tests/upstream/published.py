@@ -25,8 +25,19 @@ class Published:
 
 
 @dataclass(frozen=True)
+class Size:
+    """How much a builder is asked for: episodes a batch, shots an episode."""
+
+    batch: int
+    shots: int = 1
+
+
+@dataclass(frozen=True)
 class Episode:
-    """One batch of 1-shot episodes: images (B, 3, H, W), masks (B, H, W) of 0 and 1, the query's also of 255."""
+    """One batch: query (B, 3, H, W), its mask (B, H, W), support (B, K, 3, H, W), its masks (B, K, H, W).
+
+    Masks are 0 and 1; the query's holds 255 too, unless the published loss knows no unlabelled pixels.
+    """
 
     query: Tensor
     mask: Tensor
@@ -34,17 +45,18 @@ class Episode:
     support_mask: Tensor
 
 
-def episode(size: int, *, batch: int = 2, unlabelled: bool = True) -> Episode:
+def episode(pixels: int, size: Size, *, unlabelled: bool = True) -> Episode:
     """Random images and box masks: a model of random weights learns nothing from more."""
-    masks = torch.zeros(2, batch, size, size, dtype=torch.long)
-    for role in range(2):
-        for image in range(batch):
-            top, left = size // 8 * (1 + image), size // 8 * (2 - role)
-            masks[role, image, top : top + size // 2, left : left + size // 2] = 1
+    masks = torch.zeros(size.batch, 1 + size.shots, pixels, pixels, dtype=torch.long)
+    for image in range(size.batch):
+        for place in range(1 + size.shots):
+            top, left = pixels // 8 * (1 + image % 3), pixels // 8 * (2 - place % 3)
+            masks[image, place, top : top + pixels // 2, left : left + pixels // 2] = 1
+    query_mask = masks[:, 0].clone()
     if unlabelled:
-        masks[0, :, :, -size // 8 :] = 255
-    query, support = torch.randn(2, batch, 3, size, size)
-    return Episode(query, masks[0], support, masks[1])
+        query_mask[:, :, -pixels // 8 :] = 255
+    images = torch.randn(size.batch, 1 + size.shots, 3, pixels, pixels)
+    return Episode(images[:, 0], query_mask, images[:, 1:], masks[:, 1:])
 
 
 def freeze(*modules: nn.Module) -> None:
