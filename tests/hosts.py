@@ -143,7 +143,7 @@ def _unaligned(place: int, logits: tuple[Tensor, ...], mask: Tensor) -> Tensor:
     return judged(logits[place], mask, align_corners=False)
 
 
-def _panet(model: type[nn.Module]) -> Callable[[str, Episode], Small]:
+def _panet(model: type[cosine_family.PANet]) -> Callable[[str, Episode], Small]:
     def make(name: str, own: Episode) -> Small:
         fore = list((own.support_mask == 1).float().unbind(1))
         lists = [list(own.support.unbind(1))], [fore], [[1 - one for one in fore]], [own.query]
@@ -151,7 +151,10 @@ def _panet(model: type[nn.Module]) -> Callable[[str, Episode], Small]:
         def main_loss(out: tuple[Tensor, Tensor]) -> Tensor:
             return judged(out[0], own.mask) + out[1]
 
-        return Small(name, model(), name, lists, {}, own.mask, main_loss, partial(_unaligned, 0))
+        def whole_loss(logits: tuple[Tensor, ...], mask: Tensor) -> Tensor:
+            return judged(logits[0], mask, model.align_corners)
+
+        return Small(name, model(), name, lists, {}, own.mask, main_loss, whole_loss)
 
     return make
 

@@ -3,10 +3,11 @@
 from typing import Any
 
 import torch
-from host_models.parts import GRID, Backbone, C, CounterPrior, bilinear, head, judged, nearest, pool
-from host_models.pfenet_family import BINS, Pyramid
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from host_models.parts import GRID, Backbone, C, CounterPrior, bilinear, head, judged, nearest, pool
+from host_models.pfenet_family import BINS, Pyramid
 
 
 class Family(Backbone):

@@ -3,9 +3,10 @@
 from typing import Any
 
 import torch
-from host_models.parts import Backbone, C, CounterPrior, Dice, bilinear, head, nearest, pool, prior_mask, reduce
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from host_models.parts import Backbone, C, CounterPrior, Dice, bilinear, head, nearest, pool, prior_mask, reduce
 
 
 class Levels(Backbone):

@@ -3,9 +3,10 @@
 from typing import Any
 
 import torch
-from host_models.parts import GRID, Backbone, C, CounterPrior, bilinear, block, judged, nearest, pool
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from host_models.parts import GRID, Backbone, C, CounterPrior, bilinear, block, judged, nearest, pool
 
 
 def beside(features: Tensor, prototype: Tensor) -> Tensor:
@@ -102,7 +103,7 @@ class PMMs(Mixed):
 
 
 class RPMMs(Mixed):
-    """Three rounds, each guided by the last; the mixture is a new module in each, and the batch size is written down."""
+    """Three rounds, each guided by the last; each with a new mixture; the batch size is written down."""
 
     def __init__(self, batch: int) -> None:
         super().__init__(dropout=False)

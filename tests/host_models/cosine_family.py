@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from host_models.parts import Backbone, C, bilinear, block, pool
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from host_models.parts import Backbone, C, bilinear, block, pool
 
 
 class PANet(nn.Module):
@@ -15,7 +16,7 @@ class PANet(nn.Module):
     In training the support is segmented from the query's prediction, which a way without foreground skips.
     """
 
-    scale = 20.0
+    scale, align_corners = 20.0, False
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,7 +47,7 @@ class PANet(nn.Module):
         for episode in range(batch):
             both = [self.prototypes(supports[:, episode], mask[:, episode]) for mask in (back, fore)]
             logits = torch.stack([self.distance(query[:, episode], one) for one in both], 1)
-            outputs.append(bilinear(logits, size, align_corners=False))
+            outputs.append(bilinear(logits, size, self.align_corners))
             if self.training:
                 alignment = alignment + self.align(query[:, episode], logits, supports[:, episode], fore[:, episode])
         joined = torch.stack(outputs, 1)
@@ -66,6 +67,8 @@ class PANet(nn.Module):
 
 class PPNet(PANet):
     """Each prototype in three parts, by a clustering that draws its start from numpy; the encoder returns a pair."""
+
+    align_corners = True
 
     def __init__(self) -> None:
         super().__init__()

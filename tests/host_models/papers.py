@@ -1,11 +1,12 @@
-"""FWB, CRNet and SimPropNet, of which no usable code exists: small models that follow the comparison of their papers."""
+"""FWB, CRNet and SimPropNet, of which no usable code exists: small models that follow their papers."""
 
 from typing import Any
 
 import torch
-from host_models.parts import Backbone, C, CounterPrior, bilinear, judged, nearest, pool, reduce
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from host_models.parts import Backbone, C, CounterPrior, judged, nearest, pool, reduce
 
 
 class Weighting(nn.Module):

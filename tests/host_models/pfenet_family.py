@@ -3,6 +3,9 @@
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
 from host_models.parts import (
     GRID,
     Backbone,
@@ -17,8 +20,6 @@ from host_models.parts import (
     prior_mask,
     reduce,
 )
-from torch import Tensor, nn
-from torch.nn import functional as F
 
 BINS = (8, 4, 3, 2)
 
@@ -123,7 +124,7 @@ class SCL(PFENet):
 
     def encode(self, x: Tensor, s_x: Tensor, s_y: Tensor) -> Encoded:
         found = super().encode(x, s_x, s_y)
-        return found._replace(prototypes=[found.prototypes[0], found.prototypes[0].sqrt()])
+        return found._replace(prototypes=[found.prototypes[0], found.prototypes[0].square()])
 
     def support_pass(self, features: Tensor, prototypes: list[Tensor]) -> tuple[Tensor, ...]:
         sizes = [(size, size) for size in BINS]
