@@ -11,8 +11,11 @@ from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd  # pyright: ignore[reportPrivateUsage]
 
 from selfcontrast.auxiliary import SelfContrast
+from selfcontrast.entering import Reading, pick_item
 from selfcontrast.errors import InputError, require
+from selfcontrast.exchange import exchanged_forward
 from selfcontrast.host import Call, Host, matching
+from selfcontrast.loss import resize_logits
 from selfcontrast.replay import replaced_forwards, second_forward
 from selfcontrast.trees import tensors_in
 
@@ -43,7 +46,7 @@ class CheckReport(tuple[Finding, ...]):
 
 def check_attachment(attachment: "Attachment", arguments: tuple[Any, ...], keywords: dict[str, Any]) -> CheckReport:
     """Run one training forward without and with the task, and compare; see `Attachment.check`."""
-    model, auxiliary, host = attachment.model, attachment.auxiliary, attachment.host
+    model, auxiliary = attachment.model, attachment.auxiliary
     require(model.training, "model", "training mode, as in its training script", "eval mode", "call model.train()")
     require(attachment.active, "auxiliary", "training mode and a weight above 0", "neither", "call auxiliary.train()")
 
@@ -54,11 +57,6 @@ def check_attachment(attachment: "Attachment", arguments: tuple[Any, ...], keywo
         gradients = _gradients(attachment, attachment.contrast)
         return output, gradients
 
-    def second_comparison() -> Any:
-        assert isinstance(host, Host) and attachment.contrast is not None
-        prototype_map = attachment.contrast.prototype_map
-        return second_forward(model, host, prototype_map, auxiliary.counter_prior, arguments, keywords)
-
     with without_dropout(model), random_numbers_kept():
         auxiliary.eval()
         plain, plain_buffers = seeded(model, lambda: model(*arguments, **keywords))
@@ -68,15 +66,36 @@ def check_attachment(attachment: "Attachment", arguments: tuple[Any, ...], keywo
             _same("the host's outputs and losses are unchanged", plain, output),
             _same("running statistics are those of one plain step", plain_buffers, buffers),
         ]
-        if isinstance(host, Host):
-            assert attachment.contrast is not None
-            again, _ = seeded(model, second_comparison)
-            findings.append(_same("the pass equals an explicit second comparison", again, attachment.contrast.logits))
+        findings += _second_comparison(attachment, arguments, keywords)
     findings += gradients
     report = CheckReport(findings)
     if not all(finding.holds for finding in report):
         raise InputError(f"host: expected an attachment that passes its check, got\n{report}\nmend the Host(...)")
     return report
+
+
+def _second_comparison(attachment: "Attachment", arguments: tuple[Any, ...], keywords: dict[str, Any]) -> list[Finding]:
+    """The pass's logits against a whole second forward; of a cosine host, where it returns such logits."""
+    model, auxiliary, host, contrast = attachment.model, attachment.auxiliary, attachment.host, attachment.contrast
+    assert contrast is not None
+    claim, prototype_map, logits = (
+        "the pass equals an explicit second comparison",
+        contrast.prototype_map,
+        contrast.logits,
+    )
+    if isinstance(host, Host):
+        again, _ = seeded(
+            model,
+            lambda: second_forward(model, host, prototype_map, auxiliary.counter_prior, arguments, keywords),
+        )
+        return [_same(claim, again, logits)]
+    if host.output is None:
+        return []
+    reading = Reading(auxiliary, contrast.target)
+    outputs, _ = seeded(model, lambda: exchanged_forward(model, host, reading, prototype_map, arguments, keywords))
+    output = pick_item(outputs, Call.parse(host.output), "output")
+    assert isinstance(logits, Tensor)
+    return [_same(claim, output, resize_logits(logits, output[:, 0], host.align_corners))]
 
 
 def seeded(model: nn.Module, forward: Callable[[], Any]) -> tuple[Any, list[Tensor]]:

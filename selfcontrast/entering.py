@@ -94,8 +94,12 @@ def counterpart(
     merged: Float[Tensor, "B D s t"],
     prototype_map: Float[Tensor, "B C h w"],
     counter_prior: Callable[[Tensor], Tensor],
-) -> Float[Tensor, "B D s t"]:
+    prior_of: Float[Tensor, "B D s t"] | None = None,
+) -> Float[Tensor, "B D ..."]:
     """An entry's input with the map for the expanded prototype and the counter-prior for the prior mask.
+
+    A prototype alone, (B, C, 1, 1), which the module itself spreads over the features, becomes the whole map. The prior
+    is read off `prior_of`, another forward's input, where that is given.
 
     >>> entry, merged = Entry("merge", "C:2C", "2C:"), torch.tensor([1.0, 2.0, 0.3]).view(1, 3, 1, 1)
     >>> counterpart(entry, merged, torch.tensor([[[[7.0]]]]), lambda prior: 1 - prior).flatten()
@@ -108,7 +112,8 @@ def counterpart(
         changes.append((place, _repeated(prototype_map, entry, place, merged)))
     if entry.prior is not None:
         place = channel_range(entry.prior, channels, total)
-        changes.append((place, entry.prior_scale * counter_prior(merged[:, place] / entry.prior_scale)))
+        prior = (merged if prior_of is None else prior_of)[:, place]
+        changes.append((place, entry.prior_scale * counter_prior(prior / entry.prior_scale)))
     pieces: list[Tensor] = []
     position = 0
     for place, content in sorted(changes, key=lambda change: change[0].start):
@@ -130,7 +135,6 @@ def _repeated(prototype_map: Tensor, entry: Entry, place: slice, merged: Tensor)
         "write the channels of this model, for instance prototype='C:2C'",
     )
     if width == merged.shape[1]:
-        # A prototype alone, which the module itself spreads over the features.
         return prototype_map.to(merged.dtype)
     size = (merged.shape[2], merged.shape[3])
     # Nearest, not pooled: a cell is compared with one prototype, never with a mixture of two.

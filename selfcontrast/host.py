@@ -150,6 +150,8 @@ class CosineHost:
         high_level: the call whose output is F̄, or that of the features again.
         foreground: of the similarities of one query with prototypes, the place of the first foreground one.
         scale: what the host multiplies cosines with to get logits.
+        output: the item of the forward's output that holds these logits, resized, "" for the output itself; None
+            where the host returns others. For `check` alone.
         mask, align_corners, experimental: as those of `Host`.
     """
 
@@ -157,6 +159,7 @@ class CosineHost:
     high_level: str
     foreground: int
     scale: float = 1.0
+    output: str | None = None
     mask: str | None = None
     align_corners: bool = True
     experimental: str | None = None

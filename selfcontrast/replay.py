@@ -6,6 +6,7 @@ For hosts that carry batch-sized state of their own through the comparison, wher
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from selfcontrast.batchnorm import KeepRunningStatistics
 from selfcontrast.beside import change_beside, second_half
 from selfcontrast.entering import Reading, check_rows, counterpart, pick_item
-from selfcontrast.hooks import Hooks, check_fired
+from selfcontrast.hooks import After, Before, Hooks, check_fired
 from selfcontrast.host import Call, Entry, Exit, Host, matching
 
 
@@ -30,13 +31,14 @@ class Replay:
         self._model, self._host, self._reading = model, host, reading
         self._hooks = Hooks(model)
         self._remembered: dict[nn.Module, list[Any]] = {}
+        self._priors: dict[str, list[Tensor]] = {}
         self._entered = False
 
     def open(self, arguments: list[Any], keywords: dict[str, Any]) -> None:
         """Enter the model for one forward."""
         self._reading.watch(self._hooks, features=self._host.features, high_level=self._host.high_level)
         for entry in self._host.entries:
-            self._hooks.before(Call.parse(entry.call), self._note_entry)
+            self._hooks.before(Call.parse(entry.call), self._note(entry))
         for name, module in before_comparison(self._model, self._host).items():
             self._hooks.after(Call(name, None, ()), self._rememberer(module), required=False)
 
@@ -52,16 +54,23 @@ class Replay:
                 self._reading.counter_prior,
                 arguments,
                 keywords,
+                self._priors,
             )
 
     def close(self) -> None:
         """Leave the model as it was."""
         self._hooks.remove()
 
-    def _note_entry(self, name: str, arguments: list[Any], keywords: dict[str, Any]) -> None:
-        self._entered = True
+    def _note(self, entry: Entry) -> Before:
+        def note(name: str, arguments: list[Any], keywords: dict[str, Any]) -> None:
+            self._entered = True
+            # A host may draw its prior anew in each forward; the pass counters that of the first.
+            if entry.prior is not None:
+                self._priors.setdefault(name, []).append(arguments[entry.argument].detach())
 
-    def _rememberer(self, module: nn.Module) -> Any:
+        return note
+
+    def _rememberer(self, module: nn.Module) -> After:
         def remember(name: str, output: Any) -> None:
             if not self._entered:
                 self._remembered.setdefault(module, []).append(output)
@@ -76,18 +85,25 @@ def second_forward(
     counter_prior: Callable[[Tensor], Tensor],
     arguments: Sequence[Any],
     keywords: dict[str, Any],
+    priors: Mapping[str, Sequence[Tensor]] = MappingProxyType({}),
 ) -> dict[str, list[Tensor]]:
-    """The host's forward once more with the map in the prototype's place: the explicit second comparison."""
-    hooks, logits = Hooks(model), {exit.call: list[Tensor]() for exit in host.exits}
+    """The host's forward once more with the map in the prototype's place: the explicit second comparison.
 
-    def entering(entry: Entry) -> Any:
+    Args:
+        priors: for a module's name the inputs, call by call, whose prior masks are countered instead of its own.
+    """
+    hooks, logits = Hooks(model), {exit.call: list[Tensor]() for exit in host.exits}
+    earlier = {name: iter(inputs) for name, inputs in priors.items()}
+
+    def entering(entry: Entry) -> Before:
         def enter(name: str, args: list[Any], kwargs: dict[str, Any]) -> None:
             check_rows(name, args[entry.argument], (len(prototype_map),))
-            args[entry.argument] = counterpart(entry, args[entry.argument], prototype_map, counter_prior)
+            prior_of = next(earlier[name], None) if name in earlier else None
+            args[entry.argument] = counterpart(entry, args[entry.argument], prototype_map, counter_prior, prior_of)
 
         return enter
 
-    def leaving(exit: Exit) -> Any:
+    def leaving(exit: Exit) -> After:
         call = Call.parse(exit.call)
 
         def leave(name: str, output: Any) -> None:
