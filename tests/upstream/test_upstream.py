@@ -2,31 +2,28 @@
 
 import copy
 import os
-import random
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from unittest import mock
 
-import numpy as np
 import pytest
 import torch
 from builders import BUILDERS, build
-from explicit import EXITS, second_forward
-from explicit_cosine import full_size_logits
+from explicit import CHANGES
 from patches import on_cpu
 from published import Published, Size
-from torch import Tensor, nn
-from torch.nn import functional as F
+from running import attached, contrasted_and_by_hand, forward, without_draws
+from torch import nn
 
 from selfcontrast import SelfContrastiveAuxiliary
-from selfcontrast.attachment import Attachment
+from selfcontrast.auxiliary import PRIORS
 from selfcontrast.errors import InputError
 from selfcontrast.hosts import PRESETS, REFUSED
 
 pytestmark = pytest.mark.filterwarnings("ignore:.* is experimental", "ignore::UserWarning", "ignore::FutureWarning")
 
 SIZES = [(name, size) for name in PRESETS for size in BUILDERS[name].sizes]
+WITH_PRIOR = [name for name, changes in CHANGES.items() if any(change.content == "prior" for change in changes)]
+PASSES = [(name, prior) for name in PRESETS for prior in PRIORS if prior == "neutral" or name in WITH_PRIOR]
 
 
 def built(name: str, size: Size | None = None) -> Published:
@@ -54,54 +51,6 @@ def published(request: pytest.FixtureRequest) -> Published:
     return built(request.param)
 
 
-@contextmanager
-def attached(published: Published, prior: str = "neutral") -> Iterator[Attachment]:
-    # A generator of its own: the host's draws must not depend on the task's.
-    auxiliary = SelfContrastiveAuxiliary(prior=prior, generator=torch.Generator().manual_seed(1))
-    attachment = auxiliary.attach(published.model, published.name)
-    try:
-        with attachment.episode(published.mask) if attachment.host.mask is None else nullcontext():
-            yield attachment
-    finally:
-        attachment.detach()
-
-
-@contextmanager
-def without_draws(model: nn.Module) -> Iterator[None]:
-    """No dropout, and CyCTR's sampling as at inference: it draws anew for every image of a batch."""
-    layers = [layer for layer in model.modules() if isinstance(layer, nn.Dropout | nn.Dropout2d)]
-    probabilities = [layer.p for layer in layers]
-    sampling = model.get_submodule("transformer") if type(model).__name__ == "CyCTR" else nn.Identity()
-    sampling.eval()
-    for layer in layers:
-        # Not 0: then PyTorch hands on the tensor itself, and ASGNet's next layer writes into what a gradient needs.
-        layer.p = 1e-9
-    try:
-        yield
-    finally:
-        sampling.train()
-        for layer, probability in zip(layers, probabilities, strict=True):
-            layer.p = probability
-
-
-def seeded() -> None:
-    """PPNet draws from numpy, CyCTR from Python."""
-    torch.manual_seed(0)
-    np.random.seed(0)
-    random.seed(0)
-
-
-def forward(published: Published) -> object:
-    seeded()
-    return published.model(*published.arguments, **published.keywords)
-
-
-def logits_of(attachment: Attachment) -> list[Tensor]:
-    assert attachment.contrast is not None
-    logits = attachment.contrast.logits
-    return [logits] if isinstance(logits, Tensor) else list(logits)
-
-
 @pytest.mark.parametrize(("name", "size"), SIZES, ids=[f"{name}-B{size.batch}-K{size.shots}" for name, size in SIZES])
 def test_check_passes_in_every_size_that_the_published_code_trains_in(name: str, size: Size) -> None:
     published = built(name, size)
@@ -115,7 +64,7 @@ def test_two_training_steps_as_published_with_the_task_blended_in(published: Pub
     model = published.model
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     before = [weight.detach().clone() for weight in weights]
-    optimizer = torch.optim.SGD(weights, lr=1e-4, momentum=0.9, weight_decay=1e-4)
+    optimizer = torch.optim.SGD(weights, lr=1e-4, momentum=0.9)
     with attached(published) as attachment:
         for _ in range(2):
             main_loss = published.main_loss(model(*published.arguments, **published.keywords))
@@ -129,37 +78,12 @@ def test_two_training_steps_as_published_with_the_task_blended_in(published: Pub
     assert any(not torch.equal(old, new) for old, new in zip(before, weights, strict=True))
 
 
-@pytest.mark.parametrize("prior", ["neutral", "complement"])
-def test_logits_are_those_of_a_second_forward_by_hand(published: Published, prior: str) -> None:
-    if published.name not in EXITS:
-        pytest.skip("a cosine host has the next test")
-    with without_draws(published.model):
-        with attached(published, prior) as attachment:
-            forward(published)
-            contrast = attachment.contrast
-            got = logits_of(attachment)
-        assert contrast is not None
-        seeded()
-        counter = {"neutral": lambda tensor: torch.full_like(tensor, 0.5), "complement": lambda tensor: 1 - tensor}
-        expected = second_forward(published, contrast.prototype_map, counter[prior])
-    assert len(got) == len(expected)
-    for one, other in zip(got, expected, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
-
-
-def test_logits_of_a_cosine_host_are_those_of_its_own_code(published: Published) -> None:
-    if published.name in EXITS:
-        pytest.skip("a host with a learned comparison has the test before")
-    # PPNet's k-means draws its first centres: for the support's alignment too, which the second forward is without.
-    with mock.patch.object(np.random, "choice", lambda points, centres: np.arange(centres) % points):
-        with attached(published) as attachment:
-            forward(published)
-            contrast = attachment.contrast
-            host = attachment.host
-        assert contrast is not None and isinstance(contrast.logits, Tensor)
-        expected = full_size_logits(published, contrast.prototype_map)
-    got = F.interpolate(contrast.logits, expected.shape[2:], mode="bilinear", align_corners=host.align_corners)
-    torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
+@pytest.mark.parametrize(("published", "prior"), PASSES, indirect=["published"])
+def test_the_pass_is_the_published_comparison_with_the_map_in_the_prototype_s_place(
+    published: Published, prior: str
+) -> None:
+    for got, expected in contrasted_and_by_hand(published, prior):
+        torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_inference_and_the_model_s_face_are_untouched(published: Published) -> None:
