@@ -19,8 +19,12 @@ from selfcontrast.host import CosineHost
 
 
 class Similarity(NamedTuple):
-    """A call of the host: features (b, C, h, w) or (b, 1, C, h, w), a prototype that broadcasts to them, the rest."""
+    """A call of the host on some rows of the batch.
 
+    Features (b, C, h, w) or (b, 1, C, h, w), a prototype that broadcasts to them, and the call's other arguments.
+    """
+
+    rows: list[int]
     features: Tensor
     prototype: Tensor
     keywords: dict[str, Any]
@@ -50,7 +54,7 @@ class Cosine(TorchFunctionMode):
 
     def open(self, arguments: list[Any], keywords: dict[str, Any]) -> None:
         """Listen to one forward."""
-        self._reading.watch(self._hooks, features=self._host.features, high_level=self._host.high_level)
+        self._reading.watch(self._hooks, joint=True, features=self._host.features, high_level=self._host.high_level)
         self.__enter__()
         self._listening = True
 
@@ -58,21 +62,21 @@ class Cosine(TorchFunctionMode):
         """The self-contrastive logits: the background's score is the cosine with the foreground prototype."""
         self.close()
         check_fired(self._hooks)
-        heard = sum(len(one.features) for one in self._overheard)
+        rows = [row for one in self._overheard for row in one.rows]
         require(
-            heard == self._reading.queries,
+            sorted(rows) == list(range(self._reading.queries)),
             "host.foreground",
             f"a cosine_similarity of each of the {self._reading.queries} query images with its foreground prototype",
-            heard,
+            f"{len(rows)} of them",
             "name the call that gives the query's features, and the place of the foreground's among the calls on them",
         )
-        sizes = [len(one.features) for one in self._overheard]
-        maps = torch.split(self._reading.prepared.prototype_map, sizes)
+        prototype_map = self._reading.prepared.prototype_map
         scores = [
-            torch.stack([one.to(one.prototype), one.to(its_map.reshape(one.features.shape))], 1)
-            for one, its_map in zip(self._overheard, maps, strict=True)
+            torch.stack([one.to(one.prototype), one.to(prototype_map[one.rows].reshape(one.features.shape))], 1)
+            for one in self._overheard
         ]
-        return {"cosine_similarity": [self._host.scale * torch.cat(scores)]}
+        in_order = [rows.index(row) for row in range(len(rows))]
+        return {"cosine_similarity": [self._host.scale * torch.cat(scores)[in_order]]}
 
     def close(self) -> None:
         """Listen no longer."""
@@ -93,9 +97,10 @@ class Cosine(TorchFunctionMode):
         Known by the memory they lie in: calls on the support come and go with what the model predicts, so no count of
         calls could tell.
         """
-        if not self._reading.is_query(x1):
+        rows = self._reading.rows_of(x1)
+        if not rows:
             return
         place = self._calls.get(x1.data_ptr(), 0)
         self._calls[x1.data_ptr()] = place + 1
         if place == self._host.foreground:
-            self._overheard.append(Similarity(x1, x2, keywords))
+            self._overheard.append(Similarity(rows, x1, x2, keywords))

@@ -31,36 +31,37 @@ class Reading:
         self._features: dict[str, Tensor] = {}
         self._prepared: Prepared | None = None
 
-    def watch(self, hooks: Hooks, **calls: str) -> None:
-        """Read `features` and `high_level` off these calls, without changing them."""
+    def watch(self, hooks: Hooks, *, joint: bool = False, **calls: str) -> None:
+        """Read `features` and `high_level` off these calls, without changing them.
+
+        Of a `joint` pass of support and query only the query's rows, the last ones, are kept.
+        """
         for role, text in calls.items():
             call = Call.parse(text)
             # The last call is that which came last when the comparison starts.
             turn = None if call.turn == -1 else call.turn or 0
-            hooks.after(call._replace(turn=turn), self._reader(role, call))
+            hooks.after(call._replace(turn=turn), self._reader(role, call, -self.queries if joint else 0))
 
-    def _reader(self, role: str, call: Call) -> Callable[[str, Any], None]:
+    def _reader(self, role: str, call: Call, first: int) -> Callable[[str, Any], None]:
         def read(name: str, output: Any) -> None:
-            self.read(role, pick_item(output, call, role))
+            self._features[role] = pick_item(output, call, role)[first:]
 
         return read
-
-    def read(self, role: str, tensor: Tensor) -> None:
-        """Take F as `features`, F̄ as `high_level`; of a joint pass of support and query the query's rows come last."""
-        self._features[role] = tensor[-self.queries :]
 
     @property
     def queries(self) -> int:
         """B, the query images of the forward."""
         return len(self._mask)
 
-    def is_query(self, tensor: Tensor) -> bool:
-        """Whether a tensor lies in the memory of the features."""
+    def rows_of(self, tensor: Tensor) -> list[int]:
+        """Which rows of the features a tensor is a view of, known by the memory they share; none of other memory."""
         features = self._features.get("features")
         if features is None or features.untyped_storage().data_ptr() != tensor.untyped_storage().data_ptr():
-            return False
-        start = features.storage_offset()
-        return int(start) <= int(tensor.storage_offset()) < int(start) + features.numel()
+            return []
+        row = int(features.stride(0))
+        first = int(tensor.storage_offset()) - int(features.storage_offset())
+        rows = [(first + index * int(tensor.stride(0))) // row for index in range(len(tensor))]
+        return rows if min(rows) >= 0 and max(rows) < len(features) else []
 
     @property
     def prepared(self) -> Prepared:

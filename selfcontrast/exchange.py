@@ -35,7 +35,7 @@ class Exchange(TorchFunctionMode):
         if func is torch.cosine_similarity:
             keywords |= dict(zip(("x1", "x2", "dim", "eps"), args, strict=False))
             args = ()
-            if self._reading.is_query(keywords["x1"]):
+            if self._reading.rows_of(keywords["x1"]):
                 keywords["x2"] = self._exchanged(keywords["x1"], keywords["x2"])
         return func(*args, **keywords)
 
@@ -59,18 +59,28 @@ def exchanged_forward(
     keywords: dict[str, Any],
 ) -> Any:
     """The host's forward with the map for the foreground prototype, and that for the background's."""
+    heard = Exchange(reading)
+    _forward(model, host, reading, heard, arguments, keywords)
+    exchanged: list[list[Tensor]] = []
+    for features, prototypes in zip(heard.features, heard.heard, strict=True):
+        pair = [prototypes[host.foreground]] * 2
+        pair[host.foreground] = prototype_map[reading.rows_of(features)].reshape(features.shape)
+        exchanged.append(pair)
+    return _forward(model, host, reading, Exchange(reading, exchanged), arguments, keywords)
+
+
+def _forward(
+    model: nn.Module,
+    host: CosineHost,
+    reading: Reading,
+    within: Exchange,
+    arguments: Sequence[Any],
+    keywords: dict[str, Any],
+) -> Any:
     hooks = Hooks(model)
-    reading.watch(hooks, features=host.features)
+    reading.watch(hooks, joint=True, features=host.features)
     try:
-        with Exchange(reading) as heard:
-            model.forward(*arguments, **keywords)
-        maps = torch.split(prototype_map, [len(features) for features in heard.features])
-        exchanged: list[list[Tensor]] = []
-        for features, prototypes, its_map in zip(heard.features, heard.heard, maps, strict=True):
-            pair = [prototypes[host.foreground]] * 2
-            pair[host.foreground] = its_map.reshape(features.shape)
-            exchanged.append(pair)
-        with Exchange(reading, exchanged):
+        with within:
             return model.forward(*arguments, **keywords)
     finally:
         hooks.remove()

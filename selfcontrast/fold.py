@@ -58,7 +58,7 @@ class Fold:
     def _entering(self, entry: Entry) -> Before:
         def enter(name: str, arguments: list[Any], keywords: dict[str, Any]) -> None:
             merged, batch = arguments[entry.argument], self._batch
-            check_rows(name, merged, (batch, 2 * batch))
+            check_rows(name, merged, (batch, 2 * batch) if self._folded else (batch,))
             if not self._folded:
                 self._folded = True
                 self._hooks.keep(normalise_apart(self._model, batch))
