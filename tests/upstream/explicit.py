@@ -79,18 +79,20 @@ EXITS: dict[str, list[tuple[str, int]]] = {
 """The modules whose outputs are two-class logits of the query, and which of their calls; -1 is the last."""
 
 
-def second_forward(published: Published, prototype_map: Tensor, counter_prior: CounterPrior) -> list[Tensor]:
-    """The exits' logits with (B, C, h, w) in the place of the prototype and priors as `counter_prior` has them."""
+def second_forward(
+    published: Published, prototype_map: Tensor, counter_prior: CounterPrior
+) -> tuple[Any, list[Tensor]]:
+    """The model's output, and its exits' logits: a map in the prototype's place, counter-priors in the priors'."""
     model, exits = published.model, EXITS[published.name]
     seen: dict[str, list[Tensor]] = {name: [] for name, _ in exits}
     handles = [_change(model, change, prototype_map, counter_prior) for change in CHANGES[published.name]]
     handles += [_note(model, name, seen[name]) for name in seen]
     try:
-        model(*published.arguments, **published.keywords)
+        output = model(*published.arguments, **published.keywords)
     finally:
         for handle in handles:
             handle.remove()
-    return [seen[name][turn] for name, turn in exits]
+    return output, [seen[name][turn] for name, turn in exits]
 
 
 def _change(model: nn.Module, change: Change, prototype_map: Tensor, counter_prior: CounterPrior) -> RemovableHandle:

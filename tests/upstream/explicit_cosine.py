@@ -31,8 +31,8 @@ class _Exchange(TorchFunctionMode):
         return func(features, prototype, **(kwargs or {}))
 
 
-def full_size_logits(published: Published, prototype_map: Tensor) -> Tensor:
-    """(B, 2, H, W): what the published model returns for prototypes and map exchanged."""
+def exchanged_forward(published: Published, prototype_map: Tensor) -> tuple[Any, Tensor]:
+    """What the published model returns for prototypes and map exchanged, and the logits in it, (B, 2, H, W)."""
     images = prototype_map.split(1)
     if published.name in ("panet", "ppnet"):
         # Image by image: background first. PPNet's prototypes have parts, (1, parts, C, 1, 1).
@@ -54,10 +54,10 @@ def _overheard(published: Published) -> list[Tensor]:
     return exchange.prototypes
 
 
-def _returned(published: Published, others: dict[int, Tensor]) -> Tensor:
+def _returned(published: Published, others: dict[int, Tensor]) -> tuple[Any, Tensor]:
     with _Exchange(others):
         output = _output(published)
-    return output if isinstance(output, Tensor) else output[0]
+    return output, output if isinstance(output, Tensor) else output[0]
 
 
 def _output(published: Published) -> Any:

@@ -14,7 +14,7 @@ import torch
 from builders import BUILDERS, build
 from patches import on_cpu
 from published import Published
-from running import attached, contrasted_and_by_hand, without_draws
+from running import attached, compare_by_hand, without_draws
 
 from selfcontrast.hosts import PRESETS
 
@@ -23,7 +23,7 @@ def measure(published: Published) -> dict[str, object]:
     """Findings of `check`, and the largest difference to a comparison by hand, as a share of its largest logit."""
     with attached(published) as attachment, without_draws(published.model):
         findings = attachment.check(*published.arguments, **published.keywords)
-    pairs = contrasted_and_by_hand(published)
+    pairs = compare_by_hand(published).logits
     by_hand = max(float((got - expected).abs().max() / expected.abs().max()) for got, expected in pairs)
     model = type(published.model)
     return {

@@ -3,18 +3,30 @@
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from typing import Any, NamedTuple
 from unittest import mock
 
 import numpy as np
 import torch
 from explicit import EXITS, second_forward
-from explicit_cosine import full_size_logits
+from explicit_cosine import exchanged_forward
 from published import Published
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selfcontrast import SelfContrastiveAuxiliary
 from selfcontrast.attachment import Attachment
+
+QUERY_LOSSES: dict[str, Callable[[Any, Tensor], Tensor] | None] = {
+    "bam": lambda output, _: output[2],
+    "cyctr": lambda output, _: output[1],
+    "ppnet": lambda output, mask: F.cross_entropy(output[0], mask, ignore_index=255),
+    "ssp": lambda output, mask: F.cross_entropy(output[0], mask, ignore_index=255),
+    # Their sums hold the support's losses and the base learner's.
+    "scl": None,
+    "hdmnet": None,
+}
+"""The part of a published loss that judges the logits of the comparison; all of it elsewhere."""
 
 COUNTER: dict[str, Callable[[Tensor], Tensor]] = {
     "neutral": lambda prior: torch.full_like(prior, 0.5),
@@ -25,9 +37,9 @@ COUNTER: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 @contextmanager
-def attached(published: Published, prior: str = "neutral") -> Iterator[Attachment]:
+def attached(published: Published, prior: str = "neutral", weight: float = 0.5) -> Iterator[Attachment]:
     # A generator of its own: the host's draws must not depend on the task's.
-    auxiliary = SelfContrastiveAuxiliary(prior=prior, generator=torch.Generator().manual_seed(1))
+    auxiliary = SelfContrastiveAuxiliary(prior=prior, weight=weight, generator=torch.Generator().manual_seed(1))
     attachment = auxiliary.attach(published.model, published.name)
     try:
         with attachment.episode(published.mask) if attachment.host.mask is None else nullcontext():
@@ -67,20 +79,43 @@ def forward(published: Published) -> object:
     return published.model(*published.arguments, **published.keywords)
 
 
-def contrasted_and_by_hand(published: Published, prior: str = "neutral") -> list[tuple[Tensor, Tensor]]:
-    """Each of the pass's logits beside what the published code gives for the same map, the plug-in gone."""
+class Comparison(NamedTuple):
+    """A self-contrastive pass beside the same by hand, the plug-in gone."""
+
+    logits: list[tuple[Tensor, Tensor]]
+    losses: tuple[Tensor, Tensor] | None
+    """L2 beside the published loss of that forward for the complemented mask, where it can be told from the rest."""
+
+
+def compare_by_hand(published: Published, prior: str = "neutral") -> Comparison:
+    """One pass, and the published code with the same map in the prototype's place."""
     with without_draws(published.model):
-        with attached(published, prior) as attachment:
-            forward(published)
+        # With weight 1 what blend returns is L2.
+        with attached(published, prior=prior, weight=1.0) as attachment:
+            loss = attachment.blend(published.main_loss(forward(published)))
             contrast, align_corners = attachment.contrast, attachment.host.align_corners
         assert contrast is not None
         got = [contrast.logits] if isinstance(contrast.logits, Tensor) else list(contrast.logits)
-        if published.name in EXITS:
+        with _mask(published, contrast.target):
             seeded()
-            expected = second_forward(published, contrast.prototype_map, COUNTER[prior])
-        else:
-            # The models' own enlargement is part of what they return, and of what is compared.
-            expected = [full_size_logits(published, contrast.prototype_map)]
-            size = expected[0].shape[2:]
-            got = [F.interpolate(one, size, mode="bilinear", align_corners=align_corners) for one in got]
-    return list(zip(got, expected, strict=True))
+            if published.name in EXITS:
+                output, expected = second_forward(published, contrast.prototype_map, COUNTER[prior])
+            else:
+                # The models' own enlargement is part of what they return, and of what is compared.
+                output, logits = exchanged_forward(published, contrast.prototype_map)
+                expected, size = [logits], logits.shape[2:]
+                got = [F.interpolate(one, size, mode="bilinear", align_corners=align_corners) for one in got]
+            judge = QUERY_LOSSES.get(published.name, lambda output, _: published.main_loss(output))
+            losses = None if judge is None else (loss, judge(output, published.mask))
+    return Comparison(list(zip(got, expected, strict=True)), losses)
+
+
+@contextmanager
+def _mask(published: Published, target: Tensor) -> Iterator[None]:
+    """The query's mask is one tensor wherever the published code takes it, in its forward or in its loss."""
+    kept = published.mask.clone()
+    published.mask.copy_(target)
+    try:
+        yield
+    finally:
+        published.mask.copy_(kept)

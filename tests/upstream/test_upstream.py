@@ -11,7 +11,7 @@ from builders import BUILDERS, build
 from explicit import CHANGES
 from patches import on_cpu
 from published import Published, Size
-from running import attached, contrasted_and_by_hand, forward, without_draws
+from running import attached, compare_by_hand, forward, without_draws
 from torch import nn
 
 from selfcontrast import SelfContrastiveAuxiliary
@@ -82,8 +82,11 @@ def test_two_training_steps_as_published_with_the_task_blended_in(published: Pub
 def test_the_pass_is_the_published_comparison_with_the_map_in_the_prototype_s_place(
     published: Published, prior: str
 ) -> None:
-    for got, expected in contrasted_and_by_hand(published, prior):
+    compared = compare_by_hand(published, prior)
+    for got, expected in compared.logits:
         torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-6)
+    if compared.losses is not None:
+        torch.testing.assert_close(*compared.losses, rtol=1e-5, atol=1e-6)
 
 
 def test_inference_and_the_model_s_face_are_untouched(published: Published) -> None:
