@@ -34,7 +34,7 @@ def same_numbers_in_any_order() -> None:
 
 
 @pytest.fixture
-def no_shape_checks(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def no_shape_checks(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """The package loaded once more without shape checks, which a graph cannot hold even when they are switched off."""
     for name in list(sys.modules):
         if name.partition(".")[0] == "selfcontrast":
@@ -42,7 +42,11 @@ def no_shape_checks(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     hooks = [finder for finder in sys.meta_path if not type(finder).__module__.startswith("jaxtyping")]
     assert len(hooks) < len(sys.meta_path)
     monkeypatch.setattr(sys, "meta_path", hooks)
-    return importlib.import_module("selfcontrast")
+    yield importlib.import_module("selfcontrast")
+    # Those loaded in between too, which the package imports only when they are asked for.
+    for name in list(sys.modules):
+        if name.partition(".")[0] == "selfcontrast":
+            del sys.modules[name]
 
 
 @pytest.fixture

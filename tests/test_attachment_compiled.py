@@ -32,10 +32,10 @@ def batch() -> tuple[Tensor, Tensor, Tensor]:
 
 def attached(package: ModuleType, model: nn.Module) -> object:
     host = package.Host("encoder", "encoder", (package.Entry("merge"),), (package.Exit("head"),), mask="mask")
-    return package.SelfContrastiveAuxiliary().attach(model, host)
+    return package.SelfContrastiveAuxiliary(iterations=1).attach(model, host)
 
 
-def train(model: nn.Module, compiled: nn.Module, attachment: object, steps: int = 3) -> list[Tensor]:
+def train(model: nn.Module, compiled: nn.Module, attachment: object, steps: int = 2) -> list[Tensor]:
     losses = []
     for step in range(steps):
         images = batch()
@@ -87,22 +87,20 @@ def test_inference_of_a_compiled_model_is_unchanged(no_shape_checks: ModuleType,
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_an_attachment_behind_a_compiled_first_call_works_or_is_an_error(
+def test_an_attachment_behind_a_compiled_first_call_is_an_error(
     no_shape_checks: ModuleType, fresh_compiler: None
 ) -> None:
-    """`attach` cannot see that another object compiled this module: `blend` has to tell."""
-    torch.manual_seed(0)
+    """`attach` cannot see that another object compiled this module, whose graph passes the new hooks by."""
     model, images = Model(), batch()
     compiled = torch.compile(model, backend="aot_eager")
     compiled(*images)
     attachment = attached(no_shape_checks, model)
-    compiled(*images)
-    if attachment.contrast is None:
-        with pytest.raises(no_shape_checks.InputError, match=r"attach before torch\.compile"):
-            attachment.blend(torch.tensor(0.5))
-        return
-    rows = attachment.contrast.logits.shape[0], compiled(*images).shape[0]
-    assert rows == (2, 2)
+    with pytest.raises(no_shape_checks.InputError, match=r"merge.*in a training forward.*compiled before attach"):
+        compiled(*images)
+    with pytest.raises(no_shape_checks.InputError, match=r"attach before torch\.compile"):
+        attachment.blend(torch.tensor(0.5))
+    attachment.detach()
+    torch.testing.assert_close(compiled(*images), model(*images))
 
 
 @pytest.mark.parametrize("way", ["function", "method"])

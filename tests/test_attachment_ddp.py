@@ -84,7 +84,7 @@ def test_gradients_are_those_of_one_process_on_the_joined_batch(
     name: str, ranks: list[dict[str, list[Tensor]]]
 ) -> None:
     expected = gradients(name, None)
-    assert len(expected) > 2 and any(one.ne(0).any() for one in expected)
+    assert len(expected) >= 2 and any(one.ne(0).any() for one in expected)
     for rank in ranks:
         for one, other in zip(rank[name], expected, strict=True):
             torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)

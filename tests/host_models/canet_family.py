@@ -56,7 +56,7 @@ class Mixture(nn.Module):
 
     def forward(self, support: Tensor, mask: Tensor, query: Tensor) -> tuple[list[Tensor], Tensor]:
         mean = pool(support, mask)
-        prototypes = [mean + 0.1 * mean.norm() * one.view(1, C, 1, 1) for one in self.mu]
+        prototypes = [mean + 0.1 * mean.norm(dim=1, keepdim=True) * one.view(1, C, 1, 1) for one in self.mu]
         near = torch.stack([F.cosine_similarity(query, one) for one in prototypes]).mean(0)
         return prototypes, torch.stack([-near, near], 1).softmax(1)
 
