@@ -1,8 +1,9 @@
 """The plug-in on a model that somebody else wrote: in place, without parameters, and gone again by `detach`."""
 
 import inspect
+import sys
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -12,10 +13,11 @@ from torch import Tensor, nn
 
 from selfcontrast.auxiliary import SelfContrast, SelfContrastiveAuxiliary, check_logits
 from selfcontrast.check import CheckReport, check_attachment
-from selfcontrast.cosine import Cosine
+from selfcontrast.cosine import Cosine, check_queries
 from selfcontrast.entering import Reading
 from selfcontrast.errors import check_mask, require
 from selfcontrast.fold import Fold
+from selfcontrast.hooks import Uncopied
 from selfcontrast.host import Call, CosineHost, Host, matching
 from selfcontrast.loss import Criterion, Logits, cross_entropy, resize_logits
 from selfcontrast.replay import Replay
@@ -45,8 +47,8 @@ class Attachment:
         self._weights: list[float] = []
         self._blended = True
         self._handles = [
-            model.register_forward_pre_hook(_Uncopied(self._open), with_kwargs=True),
-            model.register_forward_hook(_Uncopied(self._close), with_kwargs=True, always_call=True),
+            model.register_forward_pre_hook(Uncopied(self._open), with_kwargs=True),
+            model.register_forward_hook(Uncopied(self._close), with_kwargs=True, always_call=True),
         ]
 
     @contextmanager
@@ -153,7 +155,11 @@ class Attachment:
         if mechanism is None or reading is None:
             return
         try:
-            if output is not None:
+            if output is None:
+                _explain(sys.exception())
+            else:
+                if isinstance(self.host, CosineHost):
+                    check_queries(self.host, output, reading.queries)
                 exits = mechanism.finish(list(args), dict(kwargs))
                 logits = tuple(one for several in exits.values() for one in several)
                 check_logits(logits, len(reading.prepared.target))
@@ -215,32 +221,17 @@ class Attachment:
         return torch.stack(losses).sum()
 
 
+def _explain(error: BaseException | None) -> None:
+    """Say beside an error inside the host's forward that the host may not be its cause."""
+    if error is not None:
+        error.add_note(
+            "selfcontrast was attached: should this not happen without it, an exit or a doubled argument of the host's "
+            "description does not fit; see docs/attach.md"
+        )
+
+
 def _three_axes(mask: Tensor) -> Tensor:
     return mask[:, 0] if mask.dim() == 4 and mask.shape[1] == 1 else mask
-
-
-class _Uncopied:
-    """A hook that copies and pickles of the model do without: their forwards belong to no attachment."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._function = function
-
-    def __call__(self, *args: Any) -> Any:
-        return self._function(*args)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Callable[..., None]:
-        return no_hook
-
-    def __reduce__(self) -> tuple[Callable[[], Callable[..., None]], tuple[()]]:
-        return _no_hook, ()
-
-
-def no_hook(*args: Any) -> None:
-    """What a copied model has in an attachment's place."""
-
-
-def _no_hook() -> Callable[..., None]:
-    return no_hook
 
 
 def check_attachable(model: nn.Module, host: Host | CosineHost) -> None:
@@ -249,7 +240,7 @@ def check_attachable(model: nn.Module, host: Host | CosineHost) -> None:
     require(not wrapped, "model", "the model itself", type(model).__name__, "attach to model.module")
     compiled = hasattr(model, "_orig_mod") or getattr(model, "_compiled_call_impl", None) is not None
     require(not compiled, "model", "a model that is not compiled yet", "a compiled one", "attach first, then compile")
-    attached = any(isinstance(hook, _Uncopied) for hook in model._forward_hooks.values())  # pyright: ignore
+    attached = any(isinstance(hook, Uncopied) for hook in model._forward_hooks.values())  # pyright: ignore
     require(not attached, "model", "a model with nothing attached", "an attached one", "call attachment.detach() first")
     takes = inspect.signature(model.forward).parameters
     require(

@@ -9,6 +9,8 @@ from torch.nn.modules.batchnorm import _BatchNorm  # pyright: ignore[reportPriva
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
+from selfcontrast.hooks import Uncopied
+
 
 class KeepRunningStatistics(TorchFunctionMode):
     """Inside this context batch normalisation in training mode updates no running mean or variance.
@@ -77,4 +79,4 @@ def _split(layer: _BatchNorm, batch: int) -> tuple[RemovableHandle, RemovableHan
         second = F.batch_norm(others.pop(), None, None, layer.weight, layer.bias, True, 0.0, layer.eps)
         return torch.cat([output, second])
 
-    return layer.register_forward_pre_hook(keep_first_half), layer.register_forward_hook(join)
+    return layer.register_forward_pre_hook(Uncopied(keep_first_half)), layer.register_forward_hook(Uncopied(join))

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from selfcontrast.entering import Reading
+from selfcontrast.entering import Reading, pick_item
 from selfcontrast.errors import require
 from selfcontrast.hooks import Hooks, check_fired
-from selfcontrast.host import CosineHost
+from selfcontrast.host import Call, CosineHost
 
 
 class Similarity(NamedTuple):
@@ -104,3 +104,10 @@ class Cosine(TorchFunctionMode):
         self._calls[x1.data_ptr()] = place + 1
         if place == self._host.foreground:
             self._overheard.append(Similarity(rows, x1, x2, keywords))
+
+
+def check_queries(host: CosineHost, output: Any, queries: int) -> None:
+    """Refuse a mask of fewer images than the forward had: the others would make no pass, in silence."""
+    if host.output is not None:
+        given = len(pick_item(output, Call.parse(host.output), "output"))
+        require(given == queries, "mask", f"a mask for each of the {given} query images", queries, "give all of them")

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from selfcontrast.batchnorm import normalise_apart
 from selfcontrast.beside import change_beside, second_half
 from selfcontrast.entering import Reading, check_rows, pick_item
+from selfcontrast.errors import require
 from selfcontrast.hooks import After, Before, Hooks, check_fired
 from selfcontrast.host import Call, Doubled, Entry, Exit, Host
 from selfcontrast.trees import map_tensors
@@ -72,6 +73,13 @@ class Fold:
 
         def leave(name: str, output: Any) -> Any:
             logits, batch = pick_item(output, call, f"exits {exit.call}"), self._batch
+            require(
+                self._folded,
+                "host.entries",
+                f"a call of {', '.join(entry.call for entry in self._host.entries)} before {name}",
+                "none",
+                "look whether the model calls it by .forward(...), or whether this exit comes too early, as cls for cls#1",
+            )
             check_rows(name, logits, (2 * batch,))
             self._logits[exit.call].append(logits[batch:])
             return _first_half(output, batch)

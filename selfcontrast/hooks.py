@@ -14,6 +14,30 @@ Before = Callable[[str, list[Any], dict[str, Any]], None]
 After = Callable[[str, Any], Any]
 
 
+class Uncopied:
+    """A hook that copies and pickles of the model do without: their forwards belong to no attachment."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    def __call__(self, *args: Any) -> Any:
+        return self._function(*args)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Callable[..., None]:
+        return no_hook
+
+    def __reduce__(self) -> tuple[Callable[[], Callable[..., None]], tuple[()]]:
+        return _no_hook, ()
+
+
+def no_hook(*args: Any) -> None:
+    """What a copied model has in an attachment's place."""
+
+
+def _no_hook() -> Callable[..., None]:
+    return no_hook
+
+
 @dataclass
 class _Watch:
     """Counts the calls of one module and tells the asked ones from the rest."""
@@ -70,7 +94,7 @@ class Hooks:
         """`function(name, output)` may return another output for a call; None keeps it."""
         for name, module in matching(self._model, call.module).items():
             watch = self._watch(name, call) if required else _Watch(name, call.turn)
-            self._handles.append(module.register_forward_hook(_hook(watch, function)))
+            self._handles.append(module.register_forward_hook(Uncopied(_hook(watch, function))))
 
     def remove(self) -> None:
         for handle in self._handles:
