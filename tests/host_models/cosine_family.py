@@ -174,8 +174,8 @@ def explicit(features: Tensor, foreground: Tensor, prototype_map: Tensor, scale:
 
     Features (B, C, h, w), foreground prototypes (B, C, 1, 1) or, of several parts, (B, P, C, 1, 1).
     """
-    unit = features / features.norm(dim=1, keepdim=True)
+    unit = F.normalize(features)
     parts = foreground if foreground.dim() == 5 else foreground[:, None]
-    scores = ((parts / parts.norm(dim=2, keepdim=True)) * unit[:, None]).sum(2).amax(1)
-    mapped = (unit * prototype_map / prototype_map.norm(dim=1, keepdim=True)).sum(1)
+    scores = (F.normalize(parts, dim=2) * unit[:, None]).sum(2).amax(1)
+    mapped = (unit * F.normalize(prototype_map)).sum(1)
     return scale * torch.stack([scores, mapped], 1)

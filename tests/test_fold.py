@@ -1,0 +1,82 @@
+"""A fold: twice the batch from the comparison on, and only there."""
+
+import pytest
+import torch
+from hosts import build
+from torch import Tensor, nn
+
+
+def rows(name: str, *modules: str, batch: int = 2) -> list[list[int]]:
+    """How many rows each call of these modules gets in a training forward with the task."""
+    small = build(name, batch)
+    attachment = small.attach()
+    seen: list[list[int]] = []
+    for module in modules:
+        own: list[int] = []
+        seen.append(own)
+
+        def note(_: nn.Module, args: tuple[Tensor, ...], own: list[int] = own) -> None:
+            own.append(len(args[0]))
+
+        # On a part of it, for a hook on the entry itself comes before ours.
+        inner = next(iter(small.model.get_submodule(module).children()), small.model.get_submodule(module))
+        inner.register_forward_pre_hook(note)
+    small.step(attachment)
+    return seen
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3])
+def test_the_encoder_runs_once_and_the_comparison_on_twice_the_batch(batch: int) -> None:
+    backbone, reduction, merge, head, last = rows(
+        "pfenet", "layer0", "down_query", "init_merge.3", "inner_cls.0", "cls", batch=batch
+    )
+    assert (backbone, reduction) == ([batch, batch], [batch])
+    assert merge == head == last == [2 * batch]
+
+
+def test_calls_of_the_support_in_the_same_heads_stay_single() -> None:
+    heads, support = rows("scl", "cls", "supp_init_merge.0")
+    assert heads == [2, 2, 4] and support == [2, 2]
+
+
+def test_what_lies_behind_the_exit_is_single_again() -> None:
+    learner, ensemble = rows("bam", "learner_base", "gram_merge")
+    assert learner == [2] and ensemble == [2]
+    (projection,) = rows("cyctr", "transformer")
+    assert projection == [4]
+
+
+def test_a_cut_module_sees_the_first_half() -> None:
+    small = build("cyctr")
+    attachment, seen = small.attach(), list[int]()
+    # Registered while the forward runs, so behind the cut.
+    small.model.cls.register_forward_hook(
+        lambda *_: (
+            small.model.pred_supp_qry_proj.register_forward_pre_hook(lambda _, args: seen.append(len(args[0]))) and None
+        )
+    )
+    small.step(attachment)
+    assert seen == [2]
+
+
+def test_several_prototypes_are_all_entered() -> None:
+    (merge,) = rows("pmms", "layer55")
+    assert merge == [4, 4, 4]
+
+
+@pytest.mark.parametrize("name", ["pmms", "asgnet_aspp", "hdmnet"])
+def test_live_batchnorm_inside_counts_the_hosts_rows_alone(name: str) -> None:
+    several = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        several.append(build(name).still())
+    small, twin = several
+    attachment = small.attach()
+    for _ in range(2):
+        small.step(attachment)
+        attachment.blend(torch.tensor(0.0))
+        twin()
+    inside = [name for name in small.model.state_dict() if "num_batches_tracked" in name or "running" in name]
+    assert len(inside) > 6
+    for key in inside:
+        assert torch.equal(small.model.state_dict()[key], twin.model.state_dict()[key])
