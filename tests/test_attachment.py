@@ -470,7 +470,10 @@ def test_a_host_that_names_what_the_model_has_not_is_refused_at_once(host: Host,
         (hpa_with(features="down_query#1"), r"host\.features: expected a call that comes before the comparison"),
         (hpa_with(features="down_query[1][0]"), r"features: expected a feature map of shape"),
         (hpa_with(features="down_query['3']"), r"host\.features: expected a tensor at down_query\['3'\], got NoneType"),
-        (hpa_with(exits=(Exit("down_supp"),)), "host down_supp: expected a call with 4 rows, got 2"),
+        (
+            hpa_with(exits=(Exit("down_supp"),)),
+            r"host\.entries: expected a call of init_merge before down_supp, got none",
+        ),
         (hpa_with(exits=(Exit("cls"), Exit("cls#1"))), "calls of cls#1 in a training forward, got none"),
         (hpa_with(exits=(Exit("cls[0]"),)), "cls"),
         (hpa_with(exits=(Exit("ASPP_meta"),)), r"logits of shape \(2, 2, h, w\)"),
@@ -495,11 +498,10 @@ def test_an_exit_that_never_comes_is_no_silent_doubling() -> None:
     assert_nothing_is_heard(attachment)
 
 
-def test_an_exit_before_the_entry_with_a_doubled_batch_of_one() -> None:
-    """With B = 1 and two rows before the entry only the count of rows could tell, and it must."""
+def test_an_exit_before_the_entry_with_one_episode() -> None:
     small = build("hpa", batch=1)
     attachment = SelfContrastiveAuxiliary().attach(small.model, hpa_with(exits=(Exit("down_supp"),)))
-    with pytest.raises(InputError, match="host down_supp: expected a call with 2 rows, got 1"):
+    with pytest.raises(InputError, match=r"host\.entries: expected a call of init_merge before down_supp, got none"):
         small()
     assert_nothing_is_heard(attachment)
 

@@ -18,7 +18,6 @@ from selfcontrast.host import Call, channel_range, matching
         ("model_res#12[2]", ("model_res", 12, (2,))),
         ("backbone['3']", ("backbone", None, ("3",))),
         ('backbone["3"][0]', ("backbone", None, ("3", 0))),
-        ("cls[-1]", ("cls", None, (-1,))),
         ("", ("", None, ())),
         ("[0]", ("", None, (0,))),
     ],
