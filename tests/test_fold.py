@@ -5,6 +5,8 @@ import torch
 from hosts import build
 from torch import Tensor, nn
 
+from selfcontrast import Entry, Exit, Host, InputError, SelfContrastiveAuxiliary
+
 
 def rows(name: str, *modules: str, batch: int = 2) -> list[list[int]]:
     """How many rows each call of these modules gets in a training forward with the task."""
@@ -80,3 +82,32 @@ def test_live_batchnorm_inside_counts_the_hosts_rows_alone(name: str) -> None:
     assert len(inside) > 6
     for key in inside:
         assert torch.equal(small.model.state_dict()[key], twin.model.state_dict()[key])
+
+
+class Shared(nn.Module):
+    """Its entry sees the support first, all shots in one call; then the query."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder, self.merge, self.head = nn.Conv2d(3, 8, 4, 4), nn.Conv2d(16, 8, 1), nn.Conv2d(8, 2, 1)
+
+    def forward(self, query: Tensor, support: Tensor, mask: Tensor) -> Tensor:
+        features, shown = self.encoder(query), self.encoder(support)
+        prototype = shown.mean((0, 2, 3), keepdim=True)
+        self.merge(torch.cat([shown, prototype.expand_as(shown)], 1))
+        return self.head(self.merge(torch.cat([features, prototype.expand_as(features)], 1)))
+
+
+@pytest.mark.parametrize("turn", ["", "#1"])
+def test_one_query_and_two_shots_are_no_doubled_batch(turn: str) -> None:
+    """With B = 1 the support's two rows have the shape of a batch that is doubled already."""
+    model, images = Shared(), torch.randn(3, 3, 16, 16)
+    host = Host("encoder", "encoder", (Entry(f"merge{turn}"),), (Exit("head"),), mask="mask")
+    attachment = SelfContrastiveAuxiliary().attach(model, host)
+    mask = torch.zeros(1, 16, 16, dtype=torch.long)
+    if turn:
+        model(images[:1], images[1:], mask)
+        assert attachment.check(images[:1], images[1:], mask)
+        return
+    with pytest.raises(InputError, match="host merge: expected a call with 1 rows, got 2; name the call"):
+        model(images[:1], images[1:], mask)
