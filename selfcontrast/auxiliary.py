@@ -229,7 +229,8 @@ class SelfContrastiveAuxiliary(nn.Module):
         torch.Size([])
         """
         # An attachment stands on this class, so it can only be imported when it is asked for.
-        from selfcontrast.attachment import Attachment, check_attachable
+        from selfcontrast.attachable import check_attachable
+        from selfcontrast.attachment import Attachment
         from selfcontrast.hosts import find_host
 
         found = find_host(host)

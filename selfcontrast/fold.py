@@ -78,7 +78,7 @@ class Fold:
                 "host.entries",
                 f"a call of {', '.join(entry.call for entry in self._host.entries)} before {name}",
                 "none",
-                "look whether the model calls it by .forward(...), or whether this exit comes too early, as cls for cls#1",
+                "look whether the model calls it by .forward(...), or whether the exit meant is a later call, as cls#1",
             )
             check_rows(name, logits, (2 * batch,))
             self._logits[exit.call].append(logits[batch:])

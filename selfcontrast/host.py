@@ -9,7 +9,7 @@ from torch import nn
 
 from selfcontrast.errors import require
 
-_CALL = re.compile(r"(?P<module>[^#\[]*)(#(?P<call>-1|\d+))?(?P<items>(\[[^\]]+\])*)")
+_CALL = re.compile(r"(?P<module>[^#\[]*)(#(?P<call>-1|\d+))?(?P<items>(\[(\d+|'[^']*'|\"[^\"]*\")\])*)")
 _CHANNELS = re.compile(r"(?P<start>\d*C?):(?P<stop>\d*C?)")
 
 
