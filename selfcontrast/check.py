@@ -46,7 +46,7 @@ class CheckReport(tuple[Finding, ...]):
 
 def check_attachment(attachment: "Attachment", arguments: tuple[Any, ...], keywords: dict[str, Any]) -> CheckReport:
     """Run one training forward without and with the task, and compare; see `Attachment.check`."""
-    model, auxiliary = attachment.model, attachment.auxiliary
+    model = attachment.model
     require(model.training, "model", "training mode, as in its training script", "eval mode", "call model.train()")
     require(attachment.active, "auxiliary", "training mode and a weight above 0", "neither", "call auxiliary.train()")
 
@@ -58,9 +58,9 @@ def check_attachment(attachment: "Attachment", arguments: tuple[Any, ...], keywo
         return output, gradients
 
     with without_dropout(model), random_numbers_kept():
-        auxiliary.eval()
-        plain, plain_buffers = seeded(model, lambda: model(*arguments, **keywords))
-        auxiliary.train()
+        with torch.no_grad():
+            # Without gradients an attachment makes no pass.
+            plain, plain_buffers = seeded(model, lambda: model(*arguments, **keywords))
         (output, gradients), buffers = seeded(model, attached_forward)
         findings = [
             _same("the host's outputs and losses are unchanged", plain, output),

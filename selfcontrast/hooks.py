@@ -86,9 +86,8 @@ class Hooks:
     def before(self, call: Call, function: Before) -> None:
         """`function(name, arguments, keywords)` may change a call's arguments in place."""
         for name, module in matching(self._model, call.module).items():
-            self._handles.append(
-                module.register_forward_pre_hook(_pre_hook(self._watch(name, call), function), with_kwargs=True)
-            )
+            hook = Uncopied(_pre_hook(self._watch(name, call), function))
+            self._handles.append(module.register_forward_pre_hook(hook, with_kwargs=True))
 
     def after(self, call: Call, function: After, required: bool = True) -> None:
         """`function(name, output)` may return another output for a call; None keeps it."""

@@ -96,7 +96,8 @@ def test_features_are_read_behind_the_dropout() -> None:
     model = Stranger("fp").train()
     attachment = SelfContrastiveAuxiliary().attach(model, probe(model, *batch()))
     seen = []
-    model.mix[0].register_forward_pre_hook(lambda module, args: seen.append(args[0]))
+    # Behind the entry's own hooks, which are put on for each pass.
+    model.mix[0][0].register_forward_pre_hook(lambda module, args: seen.append(args[0]))
     model(*batch())
     features, prototype_map = seen[0][2:, :WIDTH], seen[0][2:, WIDTH:]
     assert attachment.contrast is not None
@@ -118,18 +119,17 @@ def test_dead_channels_do_not_shift_the_prototype() -> None:
     model = Stranger("pf").train()
     with torch.no_grad():
         for side in (model.query_side, model.support_side):
-            side[0].weight[0] = 0
-            side[0].bias[0] = -60
-            side[0].weight[-1] = 0
-            side[0].bias[-1] = -60
+            side[0].bias.fill_(3.0)
+            side[0].bias[[0, -1]] = -60.0
     model.support_side[1] = nn.ReLU()
     assert probe(model, *batch()).entries == (Entry("mix.0", ":C", None),)
 
 
 def test_the_model_is_left_as_it_was() -> None:
     model = Stranger("fpx").train()
+    images = batch()
     state, numbers = {k: v.clone() for k, v in model.state_dict().items()}, torch.get_rng_state()
-    probe(model, *batch())
+    probe(model, *images)
     assert torch.equal(numbers, torch.get_rng_state())
     assert all(torch.equal(value, model.state_dict()[key]) for key, value in state.items())
     assert all(module.training for module in model.modules())
