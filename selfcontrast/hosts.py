@@ -143,7 +143,7 @@ REFUSED = {
     "repri": "it trains an ordinary classifier and fits each episode at inference, so training has no comparison",
     "amp": "it trains an ordinary classifier and imprints weights at inference, so training has no comparison",
     "dan": "it attends from query to support pixels in a graph, and has no prototype whose place the map could take",
-    "pgnet": "it attends from query to support pixels at many scales, and has no prototype whose place the map could take",
+    "pgnet": "it attends from query to support at many scales, and has no prototype whose place the map could take",
     "oslsm": "a branch of it regresses a classifier's weights from the support, so there is no prototype to replace",
 }
 
