@@ -9,7 +9,8 @@ from typing import Literal
 import torch
 import yaml
 from backbones import build_backbone
-from episodes import ImageList, novel_classes, read_list
+from episodes import ImageList, read_list
+from folds import class_names, novel_classes
 from jsonargparse import ActionConfigFile, ArgumentParser
 from pfenet import PFENet
 from synthetic import MIN_PIXELS, make_scenes
@@ -25,7 +26,8 @@ class Recipe:
 
     Attributes:
         data: root of a VOC layout. By default the environment's SELFCONTRAST_VOC or, without it, drawn scenes.
-        fold: 0..3, the five classes held out.
+        fold: 0..3, the quarter of the classes held out.
+        split: sequential or interleaved folds; COCO-20i has both, and their scores are not comparable.
         shot: supports an episode, in evaluation; training is always 1-shot, as in the paper.
         novel: keep or drop training images that hide objects of the novel classes.
         min_pixels: an (image, class) pair counts from so many pixels on; 2,048 is the rule for full-size VOC. By
@@ -61,6 +63,7 @@ class Recipe:
 
     data: str | None = None
     fold: int = 2
+    split: Literal["sequential", "interleaved"] = "sequential"
     shot: int = 1
     novel: Literal["keep", "drop"] = "keep"
     min_pixels: int | None = None
@@ -108,13 +111,14 @@ class Recipe:
         return f"runs/{data}-{self.backbone}-fold{self.fold}-{self.novel}-{self.steps}steps-seed{self.seed}/{task}"
 
     def training_images(self) -> ImageList:
-        return read_list(self.data, "train", self.min_pixels).training(self.fold, self.novel)
+        images = read_list(self.data, "train", self.min_pixels, self.split)
+        return images.training(self.fold, self.novel)
 
     def evaluation_images(self) -> ImageList:
-        return read_list(self.data, "val", self.min_pixels)
+        return read_list(self.data, "val", self.min_pixels, self.split)
 
     def novel_classes(self) -> list[int]:
-        return novel_classes(self.fold)
+        return novel_classes(self.fold, len(class_names(self.data)), self.split)
 
     def build_model(self) -> PFENet:
         backbone = build_backbone(self.backbone, self.backbone_weights)

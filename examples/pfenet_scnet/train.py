@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from checkpoint import load_checkpoint, save_atomically
-from episodes import base_classes, digest, sample_episodes
+from episodes import digest, sample_episodes
 from evaluate import evaluate, report
 from interrupts import ignore_interrupts, interrupt_flag
 from pfenet import PFENet
@@ -46,7 +46,7 @@ def train(recipe: Recipe) -> dict[str, Any]:
         f"fold {recipe.fold}: {len(images.items)} training images, {share:.1f} % of them hide an unlabelled object of "
         f"a novel class (novel={recipe.novel})"
     )
-    episodes = sample_episodes(images, base_classes(recipe.fold), 1, recipe.seed, recipe.steps * recipe.batch)
+    episodes = sample_episodes(images, images.base_classes(recipe.fold), 1, recipe.seed, recipe.steps * recipe.batch)
     dataset = EpisodeDataset(images, episodes, training_transform(recipe.size), recipe.seed)
     start = load_checkpoint(run / "checkpoint.pt", model, optimizer) if recipe.resume else 0
     _begin(run, recipe, start)

@@ -4,7 +4,8 @@ A transformed pair is an image (3, H, W) float32, normalised, and a mask (H, W) 
 """
 
 import torch
-from episodes import Episode, ImageList, Item, read_mask
+from episodes import Episode, ImageList, Item
+from masks import UNLABELLED, read_mask
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -14,7 +15,6 @@ from torchvision.transforms import v2
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _MEAN_COLOUR = tuple(round(255 * value) for value in MEAN)
 _FILL = {tv_tensors.Image: _MEAN_COLOUR, tv_tensors.Mask: 255}
-UNLABELLED = 255
 
 Pair = tuple[tv_tensors.Image, tv_tensors.Mask]
 
