@@ -53,6 +53,9 @@ class Recipe:
         episodes: evaluation episodes.
         seed: of weights, training episodes and draws.
         evaluation_seed: of the evaluation's episodes alone, so that all runs see the same.
+        cache_features: train on features of the frozen backbone that are computed once and kept on disk, many times
+            faster; of the augmentation only mirroring is left.
+        features: the folder of those caches, which runs share.
         workers: processes that load images; the result does not depend on their number.
         checkpoint_every: steps between checkpoints.
         out: the run's folder. By default runs/ and a name made of what differs between runs.
@@ -87,6 +90,8 @@ class Recipe:
     episodes: int = 300
     seed: int = 0
     evaluation_seed: int = 1000
+    cache_features: bool = False
+    features: str = "runs/features"
     workers: int = 1
     checkpoint_every: int = 100
     out: str | None = None
@@ -108,7 +113,8 @@ class Recipe:
     def _folder(self, weight: float) -> str:
         task = "baseline" if weight == 0 else f"scnet-weight{weight:g}-n{self.num_prototypes}-{self.prior}"
         data = Path(self.data or "").name
-        return f"runs/{data}-{self.backbone}-fold{self.fold}-{self.novel}-{self.steps}steps-seed{self.seed}/{task}"
+        backbone = f"{self.backbone}-cached" if self.cache_features else self.backbone
+        return f"runs/{data}-{backbone}-fold{self.fold}-{self.novel}-{self.steps}steps-seed{self.seed}/{task}"
 
     def training_images(self) -> ImageList:
         images = read_list(self.data, "train", self.min_pixels, self.split)

@@ -16,16 +16,18 @@ from typing import Any
 
 import torch
 from checkpoint import load_checkpoint, save_atomically
-from episodes import digest, sample_episodes
+from episodes import Episode, ImageList, digest, sample_episodes
 from evaluate import evaluate, report
+from features import CACHED_AUGMENTATION, CachedEpisodes, cached
 from interrupts import ignore_interrupts, interrupt_flag
-from pfenet import PFENet
+from pfenet import Extracted, PFENet
 from pictures import draw_curves, draw_sheet
+from precompute import open_features
 from recipe import Recipe, read_recipe
 from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
-from transforms import EpisodeDataset, training_transform
+from transforms import AUGMENTATION, EpisodeDataset, training_transform
 
 from selfcontrast import SelfContrastiveAuxiliary
 
@@ -47,7 +49,7 @@ def train(recipe: Recipe) -> dict[str, Any]:
         f"a novel class (novel={recipe.novel})"
     )
     episodes = sample_episodes(images, images.base_classes(recipe.fold), 1, recipe.seed, recipe.steps * recipe.batch)
-    dataset = EpisodeDataset(images, episodes, training_transform(recipe.size), recipe.seed)
+    dataset, augmentation = _training_data(recipe, model, images, episodes)
     start = load_checkpoint(run / "checkpoint.pt", model, optimizer) if recipe.resume else 0
     _begin(run, recipe, start)
     started = time.monotonic()
@@ -58,6 +60,7 @@ def train(recipe: Recipe) -> dict[str, Any]:
     seconds = time.monotonic() - started
     evaluation_images = recipe.evaluation_images()
     result = report(recipe, evaluate(model, recipe, evaluation_images, device), evaluation_images) | {
+        "augmentation": augmentation,
         "training_episodes_digest": digest(images, episodes),
         "hidden_share_percent": share,
         "training_images": len(images.items),
@@ -79,11 +82,29 @@ def poly_rate(recipe: Recipe, step: int) -> float:
     return recipe.learning_rate * (1 - step / recipe.steps) ** 0.9
 
 
+def _training_data(
+    recipe: Recipe, model: PFENet, images: ImageList, episodes: list[Episode]
+) -> tuple[EpisodeDataset | CachedEpisodes, str]:
+    """The episodes, as images or as cached features, and what varies them, in words."""
+    if not recipe.cache_features:
+        return EpisodeDataset(images, episodes, training_transform(recipe.size), recipe.seed), AUGMENTATION
+    cache = open_features(recipe.features, model, images, images.base_classes(recipe.fold), recipe.size)
+    print(f"augmentation: {CACHED_AUGMENTATION}")
+    return CachedEpisodes(cache, episodes, recipe.seed), CACHED_AUGMENTATION
+
+
+def _extract(model: PFENet, batch: dict[str, Tensor]) -> Extracted:
+    """The batch's backbone features: computed now, unless the batch holds them."""
+    if "query" in batch:
+        return model.extract(batch["query"], batch["supports"], batch["support_masks"])
+    return cached(batch)
+
+
 def training_step(
     model: PFENet, auxiliary: SelfContrastiveAuxiliary, batch: dict[str, Tensor]
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """The blended loss, L1 and, where the task is on, L2, with its graph cut."""
-    encoded = model.encode(batch["query"], batch["supports"], batch["support_masks"])
+    encoded = model.reduce(_extract(model, batch))
     main_loss = model.loss(model.compare(encoded.features, encoded.prototype_map, encoded.prior), batch["mask"])
     loss = auxiliary(
         main_loss,
@@ -104,7 +125,7 @@ def _steps(
     model: PFENet,
     auxiliary: SelfContrastiveAuxiliary,
     optimizer: torch.optim.Optimizer,
-    dataset: EpisodeDataset,
+    dataset: EpisodeDataset | CachedEpisodes,
     start: int,
     run: Path,
     device: torch.device,

@@ -15,6 +15,7 @@ from torchvision.transforms import v2
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _MEAN_COLOUR = tuple(round(255 * value) for value in MEAN)
 _FILL = {tv_tensors.Image: _MEAN_COLOUR, tv_tensors.Mask: 255}
+AUGMENTATION = "scale, rotation, blur, mirroring and random crop, as PFENet's"
 
 Pair = tuple[tv_tensors.Image, tv_tensors.Mask]
 
