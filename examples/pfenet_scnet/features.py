@@ -14,7 +14,6 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 CACHED_AUGMENTATION = "mirroring only: no crop, scale, rotation or blur, since features are cached"
-VIEWS = 2
 BY_IMAGE = ("mid", "high_level")
 BY_PAIR = ("support_high_level", "masks")
 
@@ -59,7 +58,7 @@ class CachedEpisodes(Dataset[dict[str, Tensor]]):
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         episode = self.episodes[index]
-        view, *views = np.random.default_rng([self.seed, index]).integers(VIEWS, size=1 + len(episode.supports))
+        view, *views = draw_views(self.seed, index, 1 + len(episode.supports))
 
         def query(name: str) -> Tensor:
             return self.cache.read(name, episode.query, episode.novel_class, view)
@@ -78,6 +77,11 @@ class CachedEpisodes(Dataset[dict[str, Tensor]]):
             "class": torch.tensor(episode.novel_class),
             "index": torch.tensor(index),
         }
+
+
+def draw_views(seed: int, index: int, count: int) -> list[int]:
+    """`count` views for the episode at place `index`, each of the two equally likely."""
+    return np.random.default_rng([seed, index]).integers(2, size=count).tolist()
 
 
 def cached(batch: dict[str, Tensor]) -> Extracted:

@@ -158,9 +158,8 @@ class PFENet(nn.Module):
         """
         # The cross-entropy of two classes needs their difference only, which halves the work at full resolution.
         target, labelled = (mask == 1).float(), (mask != 255).float()
-        with torch.autocast(mask.device.type, enabled=False):
-            margins = [upsample((one[:, 1:] - one[:, :1]).float(), mask.shape[1:])[:, 0] for one in logits]
-            sums = [F.binary_cross_entropy_with_logits(m, target, labelled, reduction="sum") for m in margins]
+        margins = [upsample(one[:, 1:] - one[:, :1], mask.shape[1:])[:, 0] for one in logits]
+        sums = [F.binary_cross_entropy_with_logits(m, target, labelled, reduction="sum") for m in margins]
         return (sums[0] + torch.stack(sums[1:]).mean()) / labelled.sum().clamp(min=1)
 
     def mid_level(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -176,12 +175,13 @@ class PFENet(nn.Module):
 
 
 def upsample(maps: Tensor, size: tuple[int, ...]) -> Tensor:
-    """Bilinear, corners aligned, as two matrix products: on a CPU several times faster backwards than a loop."""
-    rows, columns = (
-        _resize(torch.eye(old, dtype=maps.dtype, device=maps.device)[None, None], (new, old))[0, 0]
-        for old, new in zip(maps.shape[2:], size, strict=True)
-    )
-    return rows @ maps @ columns.T
+    """Bilinear, corners aligned, in float32; by two matrix products, on a CPU several times faster than the loop."""
+    with torch.autocast(maps.device.type, enabled=False):
+        rows, columns = (
+            _resize(torch.eye(old, device=maps.device)[None, None], (new, old))[0, 0]
+            for old, new in zip(maps.shape[2:], size, strict=True)
+        )
+        return rows @ maps.float() @ columns.T
 
 
 def _foreground(masks: Tensor, size: tuple[int, ...]) -> Tensor:
