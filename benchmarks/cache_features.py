@@ -1,0 +1,91 @@
+"""How much faster the head trains on cached features than with the backbone computed anew: seconds an epoch.
+
+SELFCONTRAST_VOC=DIR python benchmarks/cache_features.py     # a few minutes, and 2.7 GB below runs/features
+
+Both arms run the training loop's own parts, loader included, on the same episodes. An epoch has as many episodes as
+there are training images. Rounds alternate between the arms; the figure is the ratio of the medians.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+import torch
+from torch.utils.data import DataLoader
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "examples" / "pfenet_scnet"))
+
+from episodes import base_classes, sample_episodes  # noqa: E402
+from features import CachedEpisodes  # noqa: E402
+from precompute import open_features  # noqa: E402
+from recipe import Recipe  # noqa: E402
+from train import environment, training_step  # noqa: E402
+from transforms import EpisodeDataset, training_transform  # noqa: E402
+
+WARM_UP, ROUNDS = 3, 5
+STEPS = {"recomputed": 10, "cached": 40}
+
+
+def seconds_a_step(recipe: Recipe, dataset: EpisodeDataset | CachedEpisodes, steps: int) -> float:
+    """Of `steps` steps behind a warm-up, with a fresh model and a running loader."""
+    torch.manual_seed(recipe.seed)
+    model, auxiliary = recipe.build_model().train(), recipe.build_auxiliary()
+    optimizer = recipe.build_optimizer(model)
+    started = 0.0
+    for step, batch in enumerate(DataLoader(dataset, recipe.batch, num_workers=recipe.workers)):
+        if step == WARM_UP:
+            started = time.perf_counter()
+        if step == WARM_UP + steps:
+            break
+        loss, *_ = training_step(model, auxiliary, batch)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return (time.perf_counter() - started) / steps
+
+
+def main() -> None:
+    recipe = Recipe().resolve()
+    images = recipe.training_images()
+    classes = base_classes(recipe.fold)
+    epoch = len(images.items)
+    episodes = sample_episodes(images, classes, 1, recipe.seed, epoch)
+    started = time.perf_counter()
+    cache = open_features(recipe.features, recipe.build_model(), images, classes, recipe.size)
+    opening = time.perf_counter() - started
+    arms = {
+        "recomputed": EpisodeDataset(images, episodes, training_transform(recipe.size), recipe.seed),
+        "cached": CachedEpisodes(cache, episodes, recipe.seed),
+    }
+    tasks = {}
+    for weight in (0.5, 0.0):
+        recipe.weight = weight
+        rounds = [{arm: seconds_a_step(recipe, arms[arm], STEPS[arm]) for arm in arms} for _ in range(ROUNDS)]
+        steps = {arm: median(one[arm] for one in rounds) for arm in arms}
+        tasks["SCNet" if weight else "PFENet baseline"] = {
+            "seconds_a_step_by_round": rounds,
+            "seconds_an_epoch": {arm: round(seconds * epoch / recipe.batch, 1) for arm, seconds in steps.items()},
+            "times_faster": round(steps["recomputed"] / steps["cached"], 2),
+        }
+    result = {
+        "command": "SELFCONTRAST_VOC=voc-small python benchmarks/cache_features.py",
+        "episodes_an_epoch": epoch,
+        "batch": recipe.batch,
+        "size": recipe.size,
+        "backbone": recipe.backbone,
+        "seed": recipe.seed,
+        "seconds_to_open_or_compute_the_cache": round(opening, 1),
+        "cache_gigabytes": round(sum(array.nbytes for array in cache.arrays.values()) / 1e9, 2),
+        **tasks,
+        "environment": environment(),
+    }
+    path = ROOT / "benchmarks" / "results" / "cache_features.json"
+    path.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(tasks, indent=2), f"\nwritten: {path}")
+
+
+if __name__ == "__main__":
+    main()
