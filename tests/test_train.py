@@ -140,6 +140,15 @@ def test_the_rate_falls_polynomially(finished):
     assert poly_rate(recipe, 4) == pytest.approx(recipe.learning_rate * 0.5**0.9)
 
 
+def test_cached_features_train_two_arms_from_one_cache_and_say_what_is_missing(scenes, tmp_path):
+    options = {"cache_features": "true", "features": tmp_path / "features", "baseline": tmp_path / "baseline"}
+    for arm, weight in (("baseline", 0), ("scnet", 0.5)):
+        assert "mirroring only" in run(scenes, tmp_path / arm, weight=weight, **options)
+        assert json.loads((tmp_path / arm / "result.json").read_text())["augmentation"].startswith("mirroring only")
+    assert len(list((tmp_path / "features").iterdir())) == 1
+    assert rows(tmp_path / "baseline")[0]["main_loss"] == rows(tmp_path / "scnet")[0]["main_loss"]
+
+
 def test_a_loss_that_is_not_finite_ends_the_run(scenes, tmp_path):
     result = subprocess.run(
         command(scenes, tmp_path / "out", weight=0, optimizer="sgd", learning_rate=1e30),
