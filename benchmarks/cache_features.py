@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "examples" / "pfenet_scnet"))
 
-from episodes import base_classes, sample_episodes  # noqa: E402
+from episodes import sample_episodes  # noqa: E402
 from features import CachedEpisodes  # noqa: E402
 from precompute import open_features  # noqa: E402
 from recipe import Recipe  # noqa: E402
@@ -50,7 +50,7 @@ def seconds_a_step(recipe: Recipe, dataset: EpisodeDataset | CachedEpisodes, ste
 def main() -> None:
     recipe = Recipe().resolve()
     images = recipe.training_images()
-    classes = base_classes(recipe.fold)
+    classes = images.base_classes(recipe.fold)
     epoch = len(images.items)
     episodes = sample_episodes(images, classes, 1, recipe.seed, epoch)
     started = time.perf_counter()

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,12 @@ def test_an_image_of_no_class_asked_for_is_left_out(tmp_path, images):
     assert cache.image_rows == {1: 0, 2: 1} and cache.pair_rows == {(1, 7): 0, (2, 7): 1}
 
 
+def test_a_class_of_few_pixels_can_still_be_a_query(tmp_path, images):
+    strict = replace(images, min_pixels=10_000)
+    cache = open_features(tmp_path / "features", build_model(), strict, [7], 64)
+    assert cache.read("masks", 2, 7, 0).eq(1).any()
+
+
 def test_a_second_start_computes_nothing(tmp_path, images, monkeypatch):
     model = build_model().train()
     first = open_features(tmp_path / "features", model, images, [3], 64)
@@ -56,7 +63,7 @@ def test_a_second_start_computes_nothing(tmp_path, images, monkeypatch):
 
 def test_other_sizes_classes_weights_and_lists_have_caches_of_their_own(tmp_path, images):
     root = tmp_path / "features"
-    fewer = type(images)(images.items[:2], images.min_pixels)
+    fewer = replace(images, items=images.items[:2])
     for model, listed, classes, size in (
         (build_model(), images, [3], 64),
         (build_model(), images, [3], 48),

@@ -4,6 +4,7 @@ A cache is a folder of plain, memory-mapped .npy arrays that `precompute.py` wro
 (image, class) pairs, two views (the picture and its mirror image), rows, columns, channels.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ class CachedEpisodes(Dataset[dict[str, Tensor]]):
     augmentation: a crop or a rotation would need a backbone pass.
     """
 
-    def __init__(self, cache: FeatureCache, episodes: list[Episode], seed: int = 0) -> None:
+    def __init__(self, cache: FeatureCache, episodes: Sequence[Episode], seed: int = 0) -> None:
         self.cache = cache
         self.episodes = episodes
         self.seed = seed

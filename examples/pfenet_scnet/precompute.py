@@ -45,7 +45,8 @@ def open_features(root: str | Path, model: PFENet, images: ImageList, classes: l
             "cache_features: expected frozen batch statistics, got live_statistics=true, under which an image's "
             "features depend on its batch; set live_statistics to false"
         )
-    pairs = sorted((index, c) for c in classes for index in images.by_class.get(c, []))
+    # However few its pixels: a schedule may draw any class that a query shows.
+    pairs = [(index, c) for index, item in enumerate(images.items) for c in classes if c in item.pixels]
     identity = {
         "format": 1,
         "size": size,

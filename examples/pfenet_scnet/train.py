@@ -10,6 +10,7 @@ import json
 import platform
 import subprocess
 import time
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,7 @@ def poly_rate(recipe: Recipe, step: int) -> float:
 
 
 def _training_data(
-    recipe: Recipe, model: PFENet, images: ImageList, episodes: list[Episode]
+    recipe: Recipe, model: PFENet, images: ImageList, episodes: Sequence[Episode]
 ) -> tuple[EpisodeDataset | CachedEpisodes, str]:
     """The episodes, as images or as cached features, and what varies them, in words."""
     if not recipe.cache_features:
