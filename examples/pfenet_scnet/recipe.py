@@ -64,6 +64,9 @@ class Recipe:
         select_every: steps between two looks at the candidates.
         select_episodes: episodes a look.
         episodes: evaluation episodes.
+        protocol: whose evaluation, see protocols.py; scores under different ones are not comparable.
+        evaluation_memory: gigabytes of backbone features that evaluation holds at once; with less, images are computed
+            again.
         seed: of weights, training episodes and draws.
         evaluation_seed: of the evaluation's episodes alone, so that all runs see the same.
         cache_features: train on features of the frozen backbone that are computed once and kept on disk, many times
@@ -109,6 +112,8 @@ class Recipe:
     select_every: int = 100
     select_episodes: int = 500
     episodes: int = 300
+    protocol: Literal["ours", "pfenet", "hsnet", "bam"] = "ours"
+    evaluation_memory: float = 8.0
     seed: int = 0
     evaluation_seed: int = 1000
     cache_features: bool = False

@@ -42,17 +42,18 @@ def training_transform(size: int) -> v2.Transform:
             v2.RandomApply([v2.GaussianBlur(5)], 0.5),
             v2.RandomHorizontalFlip(0.5),
             v2.RandomCrop(size, pad_if_needed=True, fill=_FILL),
-            *_finish(),
+            *finish(),
         ]
     )
 
 
 def evaluation_transform(size: int) -> v2.Transform:
     """The longer side to `size`, then padding below and on the right to a square."""
-    return v2.Compose([v2.Resize(None, max_size=size, antialias=True), _PadToSquare(size), *_finish()])
+    return v2.Compose([v2.Resize(None, max_size=size, antialias=True), _PadToSquare(size), *finish()])
 
 
-def _finish() -> list[v2.Transform]:
+def finish() -> list[v2.Transform]:
+    """The last steps of every transform: to float32 in 0..1, then normalised as ImageNet."""
     return [v2.ToDtype(torch.float32, scale=True), _NormaliseImage()]
 
 
