@@ -1,4 +1,4 @@
-"""How much faster evaluation is on shared backbone features than one episode at a time: 5,000 episodes, both arms whole.
+"""How much faster evaluation is on shared backbone features than one episode at a time: 5,000 episodes, whole.
 
 SELFCONTRAST_VOC=DIR python benchmarks/evaluation.py RUN     # a folder that train.py wrote; about half an hour
 """
