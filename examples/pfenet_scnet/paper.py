@@ -31,6 +31,7 @@ COMMON = (
     Setting("weight_decay", 1e-4, CODE),
     Setting("precision", "32-true", CODE),
     Setting("select", "novel", CODE),
+    Setting("protocol", "pfenet", CODE),
     Setting("num_prototypes", 3, PAPER),
     Setting("partition", "kmeans", PAPER),
 )
