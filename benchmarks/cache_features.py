@@ -18,11 +18,12 @@ from torch.utils.data import DataLoader
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "examples" / "pfenet_scnet"))
 
+from environment import environment  # noqa: E402
 from episodes import sample_episodes  # noqa: E402
 from features import CachedEpisodes  # noqa: E402
+from objective import EpisodeLoss  # noqa: E402
 from precompute import open_features  # noqa: E402
 from recipe import Recipe  # noqa: E402
-from train import environment, training_step  # noqa: E402
 from transforms import EpisodeDataset, training_transform  # noqa: E402
 
 WARM_UP, ROUNDS = 3, 5
@@ -32,7 +33,8 @@ STEPS = {"recomputed": 10, "cached": 40}
 def seconds_a_step(recipe: Recipe, dataset: EpisodeDataset | CachedEpisodes, steps: int) -> float:
     """Of `steps` steps behind a warm-up, with a fresh model and a running loader."""
     torch.manual_seed(recipe.seed)
-    model, auxiliary = recipe.build_model().train(), recipe.build_auxiliary()
+    model = recipe.build_model()
+    task = EpisodeLoss(model, recipe.build_auxiliary()).train()
     optimizer = recipe.build_optimizer(model)
     started = 0.0
     for step, batch in enumerate(DataLoader(dataset, recipe.batch, num_workers=recipe.workers)):
@@ -40,9 +42,9 @@ def seconds_a_step(recipe: Recipe, dataset: EpisodeDataset | CachedEpisodes, ste
             started = time.perf_counter()
         if step == WARM_UP + steps:
             break
-        loss, *_ = training_step(model, auxiliary, batch)
+        losses = task(batch)
         optimizer.zero_grad()
-        loss.backward()
+        losses.blended.backward()
         optimizer.step()
     return (time.perf_counter() - started) / steps
 

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from checkpoint import load_checkpoint, load_weights, save_atomically
+from checkpoint import load_checkpoint, load_weights, save_atomically, save_weights
 from torch import nn
 
 
@@ -52,12 +52,22 @@ def test_weights_load_as_this_and_the_published_code_save_them(tmp_path, wrap, p
     assert torch.equal(other.weight, model.weight) and torch.equal(other.bias, model.bias)
 
 
-def test_a_runs_weights_load_by_its_folder(tmp_path):
-    model, optimizer = trained()
-    save_atomically(tmp_path / "checkpoint.pt", model, optimizer, 1)
-    other = nn.Linear(2, 2)
-    load_weights(tmp_path, other)
-    assert torch.equal(other.weight, model.weight)
+def test_a_runs_weights_are_the_best_or_else_the_last_or_those_it_stopped_at(tmp_path):
+    model = nn.Linear(2, 2)
+    (stopped, optimizer), (last, _), (best, _) = trained(), trained(), trained()
+    save_atomically(tmp_path / "checkpoint.pt", stopped, optimizer, 1)
+    for saved, name in ((stopped, None), (last, "last.pt"), (best, "best.pt")):
+        if name:
+            save_weights(tmp_path / name, saved)
+        load_weights(tmp_path, model)
+        assert torch.equal(model.weight, saved.weight) and (saved is best or not torch.equal(saved.weight, best.weight))
+
+
+def test_weights_are_a_plain_state_dict(tmp_path):
+    model, _ = trained()
+    save_weights(tmp_path / "last.pt", model)
+    state = torch.load(tmp_path / "last.pt", weights_only=True)
+    assert state.keys() == model.state_dict().keys() and torch.equal(state["weight"], model.weight)
 
 
 def test_weights_of_another_model_are_refused_with_a_name(tmp_path):

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -184,7 +184,7 @@ class ImageEpochs(Sequence[Episode]):
         return Episode(chosen, query, (support,))
 
 
-def digest(images: ImageList, episodes: Sequence[Episode]) -> str:
+def digest(images: ImageList, episodes: Iterable[Episode]) -> str:
     """Twelve hex digits that stand for these episodes on these images, to be named beside every number."""
     names = [item.image.stem for item in images.items]
     text = json.dumps([(e.novel_class, names[e.query], [names[s] for s in e.supports]) for e in episodes])

@@ -155,6 +155,10 @@ class Recipe:
         images = read_list(self.data, "train", self.min_pixels, self.split)
         return images.training(self.fold, self.novel)
 
+    def listed_images(self) -> int:
+        """Images in the training list, before the fold's selection."""
+        return len(read_list(self.data, "train", self.min_pixels, self.split).items)
+
     def evaluation_images(self) -> ImageList:
         return read_list(self.data, "val", self.min_pixels, self.split)
 

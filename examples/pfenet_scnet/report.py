@@ -58,7 +58,8 @@ def _setting(recipe: Recipe, evaluations: Sequence[Evaluation]) -> str:
     """Everything a reader must know to compare these scores with others."""
     task = "PFENet baseline" if recipe.weight == 0 else f"PFENet + SCNet, weight {recipe.weight:g}"
     seeds = ", ".join(f"seed {e.seed}: {e.episodes} episodes {e.digest}" for e in evaluations)
-    return (
+    words = (
         f"{task}: fold {recipe.fold}, {recipe.shot}-shot, protocol {recipe.protocol}, {seeds}, novel={recipe.novel}, "
-        "last checkpoint.\nScores on this data are not comparable with published tables."
+        f"checkpoint selected by {recipe.select}."
     )
+    return words if recipe.benchmark else f"{words}\nScores on this data are not comparable with published tables."
