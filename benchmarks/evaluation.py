@@ -19,6 +19,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "examples" / "pfenet_scnet"))
 
 from checkpoint import load_weights  # noqa: E402
+from environment import environment  # noqa: E402
 from episodes import Episode, ImageList  # noqa: E402
 from evaluate import episodes_of, evaluate  # noqa: E402
 from metrics import FoldMeter, FoldScores  # noqa: E402
@@ -26,7 +27,6 @@ from pfenet import PFENet  # noqa: E402
 from protocols import PROTOCOLS  # noqa: E402
 from recipe import Recipe, read_recipe  # noqa: E402
 from tqdm import tqdm  # noqa: E402
-from train import environment  # noqa: E402
 from transforms import read_pair  # noqa: E402
 
 EPISODES = 5_000

@@ -14,6 +14,7 @@ from backbones import build_backbone
 from episodes import read_list
 from pfenet import PFENet
 from precompute import open_features
+from protocols import squash
 from voc_tree import mask_with, write_voc
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "pfenet_scnet"
@@ -75,9 +76,15 @@ def test_other_sizes_classes_weights_and_lists_have_caches_of_their_own(tmp_path
     assert len(folders(root)) == 5
 
 
+def test_another_preparation_of_images_has_a_cache_of_its_own(tmp_path, images, monkeypatch):
+    first = open_features(tmp_path / "features", build_model(), images, [3], 64)
+    monkeypatch.setattr("precompute.evaluation_transform", squash)
+    assert open_features(tmp_path / "features", build_model(), images, [3], 64).folder != first.folder
+
+
 def test_refuses_features_of_files_that_changed(tmp_path, images):
     open_features(tmp_path / "features", build_model(), images, [3], 64)
-    shutil.copy(images.items[1].image, images.items[0].image)
+    shutil.copy(images.items[0].image, images.items[2].image)
     with pytest.raises(ValueError, match="an image or mask changed since; delete that folder"):
         open_features(tmp_path / "features", build_model(), images, [3], 64)
 

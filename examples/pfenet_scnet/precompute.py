@@ -1,6 +1,6 @@
 """Make, once, the cache of backbone features that `features.py` reads, or find it and see that it is not stale.
 
-A cache's name is a digest of images, classes, backbone and size; it appears under that name only when it is whole. A
+A cache is named by a digest of images, classes, backbone and preparation, and has that name only when it is whole. A
 run that is killed while it computes leaves a folder `unfinished-…`, which nothing reads and anyone may delete.
 """
 
@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -47,16 +47,18 @@ def open_features(root: str | Path, model: PFENet, images: ImageList, classes: l
         )
     # However few its pixels: a schedule may draw any class that a query shows.
     pairs = [(index, c) for index, item in enumerate(images.items) for c in classes if c in item.pixels]
+    views = _Views(images, pairs, size)
     identity = {
         "format": 1,
-        "size": size,
-        "backbone": _backbone_digest(model),
+        # Stands for size, decoder and padding: another way of preparing images is another cache.
+        "first_image": _digest_of_tensors(views[0]),
+        "backbone": _digest_of_tensors(v for one in model.backbone_layers() for v in one.state_dict().values()),
         "pairs": _digest([(str(images.items[i].image.resolve()), c) for i, c in pairs]),
     }
     manifest = identity | {"files": _digest(list(_files(images)))}
     folder = Path(root) / _digest(identity)[:16]
     if not folder.exists():
-        _compute(folder, model, _Views(images, pairs, size), len(pairs), manifest)
+        _compute(folder, model, views, len(pairs), manifest)
     if json.loads((folder / "manifest.json").read_text()) != manifest:
         raise ValueError(
             f"cache_features: expected features of the present files in {folder}, got older ones: an image or mask "
@@ -69,11 +71,10 @@ def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()
 
 
-def _backbone_digest(model: PFENet) -> str:
+def _digest_of_tensors(tensors: Iterable[Tensor]) -> str:
     digest = hashlib.sha256()
-    for layer in model.backbone_layers():
-        for name, value in layer.state_dict().items():
-            digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
+    for tensor in tensors:
+        digest.update(str(tuple(tensor.shape)).encode() + tensor.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
 
 
