@@ -7,7 +7,6 @@ there are training images. Rounds alternate between the arms; the figure is the 
 """
 
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -25,6 +24,7 @@ from episodes import sample_episodes  # noqa: E402
 from features import CachedEpisodes  # noqa: E402
 from objective import EpisodeLoss  # noqa: E402
 from precompute import open_features  # noqa: E402
+from processor import processor_seconds  # noqa: E402
 from recipe import Recipe  # noqa: E402
 from transforms import EpisodeDataset, training_transform  # noqa: E402
 
@@ -46,7 +46,7 @@ def seconds_a_step(recipe: Recipe, dataset: EpisodeDataset | CachedEpisodes, ste
     task = EpisodeLoss(model, recipe.build_auxiliary()).train()
     optimizer = recipe.build_optimizer(model)
     shown = Subset(dataset, range((WARM_UP + steps) * recipe.batch))
-    processor, started = _processor_seconds(), 0.0
+    processor, started = processor_seconds(), 0.0
     for step, batch in enumerate(DataLoader(shown, recipe.batch, num_workers=recipe.workers)):
         if step == WARM_UP:
             started = time.perf_counter()
@@ -55,13 +55,7 @@ def seconds_a_step(recipe: Recipe, dataset: EpisodeDataset | CachedEpisodes, ste
         losses.blended.backward()
         optimizer.step()
     clock = time.perf_counter() - started
-    return Seconds(clock / steps, (_processor_seconds() - processor) / (WARM_UP + steps))
-
-
-def _processor_seconds() -> float:
-    """Of this process and of loaders that have ended."""
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
+    return Seconds(clock / steps, (processor_seconds() - processor) / (WARM_UP + steps))
 
 
 def _summary(rounds: list[dict[str, float]], steps: float) -> dict[str, Any]:

@@ -103,7 +103,11 @@ def test_a_published_checkpoint_is_evaluated_by_one_command(data, tmp_path):
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    assert "±" in result.stdout and "aeroplane" in result.stdout and "protocol ours" in result.stdout
+    assert (
+        "±" in result.stdout
+        and "aeroplane" in result.stdout
+        and "p.pth: fold 0, 1-shot, protocol ours" in result.stdout
+    )
     scores = json.loads((tmp_path / "p-evaluation-ours-1shot-20-seeds1-2.json").read_text())
     assert scores["miou"] == pytest.approx((scores["seeds"]["1"]["miou"] + scores["seeds"]["2"]["miou"]) / 2)
     assert scores["miou_spread"] > 0

@@ -103,7 +103,8 @@ def main(arguments: list[str] | None = None) -> None:
     recipe = replace(recipe, episodes=given.episodes or recipe.episodes)
     model = recipe.build_model().to("cuda" if torch.cuda.is_available() else "cpu")
     load_weights(given.target, model)
-    result = report(recipe, evaluate_seeds(model, recipe, images, seeds), images)
+    origin = None if run else given.target.name
+    result = report(recipe, evaluate_seeds(model, recipe, images, seeds), images, origin)
     name = f"evaluation-{recipe.protocol}-{recipe.shot}shot-{recipe.episodes}-seeds{'-'.join(map(str, seeds))}.json"
     path = given.target / name if run else given.target.with_name(f"{given.target.stem}-{name}")
     path.write_text(json.dumps(result, indent=2) + "\n")

@@ -9,10 +9,13 @@ from metrics import Evaluation
 from recipe import Recipe
 
 
-def report(recipe: Recipe, evaluations: Sequence[Evaluation], images: ImageList) -> dict[str, Any]:
+def report(
+    recipe: Recipe, evaluations: Sequence[Evaluation], images: ImageList, origin: str | None = None
+) -> dict[str, Any]:
     """Print the per-class table over all seeds, and return the scores, as means over the seeds.
 
-    The spread is the standard deviation over the seeds' episodes, as a sample; None for a single seed.
+    `origin` says where the weights come from, if not from a run of this recipe. The spread is the standard deviation
+    over the seeds' episodes, as a sample; None for a single seed.
     """
     rows = {
         images.class_names[c - 1]: _over([e.scores.class_iou[c] for e in evaluations]) for c in _classes(evaluations)
@@ -24,8 +27,10 @@ def report(recipe: Recipe, evaluations: Sequence[Evaluation], images: ImageList)
         print(f"{name:>20}   {'no pixel seen' if iou is None else _percent(iou, spread)}")
     print(f"{'mIoU':>20}   {_percent(*miou)}   (every pixel foreground: {chance:.1f})")
     print(f"{'FB-IoU':>20}   {_percent(*fb_iou)}")
-    print(_setting(recipe, evaluations))
+    origin = origin or _training(recipe)
+    print(_setting(recipe, evaluations, origin))
     return {
+        "weights": origin,
         "miou": miou[0],
         "fb_iou": fb_iou[0],
         "class_iou": {name: iou for name, (iou, _) in rows.items()},
@@ -54,12 +59,13 @@ def _percent(value: float, spread: float | None) -> str:
     return f"{value:5.1f}" if spread is None else f"{value:5.1f} ± {spread:.1f}"
 
 
-def _setting(recipe: Recipe, evaluations: Sequence[Evaluation]) -> str:
-    """Everything a reader must know to compare these scores with others."""
+def _training(recipe: Recipe) -> str:
     task = "PFENet baseline" if recipe.weight == 0 else f"PFENet + SCNet, weight {recipe.weight:g}"
+    return f"{task}, novel={recipe.novel}, checkpoint selected by {recipe.select}"
+
+
+def _setting(recipe: Recipe, evaluations: Sequence[Evaluation], origin: str) -> str:
+    """Everything a reader must know to compare these scores with others."""
     seeds = ", ".join(f"seed {e.seed}: {e.episodes} episodes {e.digest}" for e in evaluations)
-    words = (
-        f"{task}: fold {recipe.fold}, {recipe.shot}-shot, protocol {recipe.protocol}, {seeds}, novel={recipe.novel}, "
-        f"checkpoint selected by {recipe.select}."
-    )
+    words = f"{origin}: fold {recipe.fold}, {recipe.shot}-shot, protocol {recipe.protocol}, {seeds}."
     return words if recipe.benchmark else f"{words}\nScores on this data are not comparable with published tables."
