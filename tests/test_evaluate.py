@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from backbones import build_backbone
-from evaluate import evaluate, evaluate_seeds
+from evaluate import asked, evaluate, evaluate_seeds
 from evaluation import evaluate_one_at_a_time
 from pfenet import PFENet
 from protocols import PROTOCOLS
@@ -90,6 +90,32 @@ def test_truths_have_the_size_that_the_protocol_says(tmp_path, model, protocol, 
 def test_base_classes_can_be_evaluated_instead(model, recipe):
     scores = evaluate(model, recipe, recipe.evaluation_images(), classes=[1, 2]).scores
     assert scores.class_iou.keys() == {1, 2}
+
+
+def test_a_protocol_brings_its_count_and_seeds_unless_others_are_given(data, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    Recipe(data=str(data), fold=0, episodes=40, min_pixels=100, evaluation_seed=7).save(run / "recipe.yaml")
+
+    def settings(*options):
+        target, recipe, seeds = asked([str(run), *options])
+        assert target == run and recipe.fold == 0
+        return recipe.protocol, recipe.episodes, seeds
+
+    assert settings() == ("ours", 40, [7])
+    assert settings("--protocol", "bam") == ("bam", 1_000, [510, 365, 382, 322, 988])
+    assert settings("--protocol", "pfenet", "--episodes", "9", "--seeds", "1", "2") == ("pfenet", 9, [1, 2])
+    assert asked([str(run), "--shot", "5"])[1].shot == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [(["nowhere"], "expected a run's folder or a file of weights"), ([".", "--seeds", "3", "3"], "each seed once")],
+)
+def test_refuses_what_it_cannot_evaluate(arguments, sentence, capsys):
+    with pytest.raises(SystemExit):
+        asked(arguments)
+    assert sentence in capsys.readouterr().err
 
 
 def test_a_published_checkpoint_is_evaluated_by_one_command(data, tmp_path):

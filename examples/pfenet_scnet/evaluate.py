@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from checkpoint import load_weights
 from episodes import Episode, ImageList, digest
+from files import write_text_atomically
 from metrics import Evaluation, FoldMeter
 from pfenet import PFENet
 from protocols import PROTOCOLS
@@ -84,30 +85,43 @@ def _room(model: PFENet, recipe: Recipe) -> int:
     return int(1e9 * recipe.evaluation_memory / (mid.nbytes + model.layer4(layer3).nbytes))
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Evaluate what the command line names, print the tables, and write the scores beside it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def asked(arguments: list[str] | None = None) -> tuple[Path, Recipe, list[int]]:
+    """What the command line names: a run's folder or a file of weights, the recipe to evaluate by, and the seeds."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="Every option of train.py is one here too and changes the recipe: --shot 5, --data DIR, --fold 2.",
+    )
     parser.add_argument("target", type=Path, help="a run's folder, or a file of weights, which needs --recipe")
     parser.add_argument("--protocol", choices=PROTOCOLS, help="default: the recipe's; brings its own count and seeds")
     parser.add_argument("--episodes", type=int, help="how many, for each seed")
-    parser.add_argument("--seeds", type=int, nargs="+", help="which episodes")
+    parser.add_argument("--seeds", type=int, nargs="+", help="which episodes; the scores are means over the seeds")
     given, options = parser.parse_known_args(arguments)
-    run = given.target.is_dir()
-    recipe = read_recipe(["--recipe", str(given.target / "recipe.yaml"), *options] if run else options).resolve()
-    images = recipe.evaluation_images()
-    seeds = given.seeds or [recipe.evaluation_seed]
+    if not given.target.exists():
+        parser.error(f"target: expected a run's folder or a file of weights, got {given.target}; check the path")
+    if len(set(given.seeds or ())) < len(given.seeds or ()):
+        parser.error(f"--seeds: expected each seed once, got {given.seeds}; the same episodes twice are no spread")
+    saved = ["--recipe", str(given.target / "recipe.yaml")] if given.target.is_dir() else []
+    recipe = read_recipe([*saved, *options]).resolve()
+    seeds = [recipe.evaluation_seed]
     if given.protocol:
         protocol = PROTOCOLS[given.protocol]
-        seeds = given.seeds or protocol.seeds
-        recipe = replace(recipe, protocol=given.protocol, episodes=protocol.count(images))
-    recipe = replace(recipe, episodes=given.episodes or recipe.episodes)
+        recipe = replace(recipe, protocol=given.protocol, episodes=protocol.count(recipe.evaluation_images()))
+        seeds = list(protocol.seeds)
+    return given.target, replace(recipe, episodes=given.episodes or recipe.episodes), given.seeds or seeds
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Evaluate what the command line names, print the table, and write the scores beside it."""
+    target, recipe, seeds = asked(arguments)
     model = recipe.build_model().to("cuda" if torch.cuda.is_available() else "cpu")
-    load_weights(given.target, model)
-    origin = None if run else given.target.name
+    load_weights(target, model)
+    images = recipe.evaluation_images()
+    origin = None if target.is_dir() else target.name
     result = report(recipe, evaluate_seeds(model, recipe, images, seeds), images, origin)
     name = f"evaluation-{recipe.protocol}-{recipe.shot}shot-{recipe.episodes}-seeds{'-'.join(map(str, seeds))}.json"
-    path = given.target / name if run else given.target.with_name(f"{given.target.stem}-{name}")
-    path.write_text(json.dumps(result, indent=2) + "\n")
+    path = target / name if target.is_dir() else target.with_name(f"{target.stem}-{name}")
+    write_text_atomically(path, json.dumps(result, indent=2) + "\n")
     print(f"written: {path}")
 
 
