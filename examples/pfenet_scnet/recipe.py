@@ -140,7 +140,7 @@ class Recipe:
 
     def _folder(self, weight: float) -> str:
         task = "baseline" if weight == 0 else f"scnet-weight{weight:g}-n{self.num_prototypes}-{self.prior}"
-        data = Path(self.data or "").name
+        data = Path(self.data or "").name + (f"-{self.shot}shot" if self.shot > 1 else "")
         backbone = f"{self.backbone}-cached" if self.cache_features else self.backbone
         return f"runs/{data}-{backbone}-fold{self.fold}-{self.novel}-{self.steps}steps-seed{self.seed}/{task}"
 

@@ -141,7 +141,8 @@ def _begin(run: Path, recipe: Recipe, start: int) -> None:
     if start:
         print(f"resumed after step {start}")
     else:
-        (run / "best.pt").unlink(missing_ok=True)
+        for name in ("best.pt", "last.pt"):
+            (run / name).unlink(missing_ok=True)
 
 
 def _columns(recipe: Recipe, model: PFENet, device: torch.device) -> dict[str, PFENet]:
