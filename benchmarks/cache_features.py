@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader, Subset
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "examples" / "pfenet_scnet"))
 
+from augmentation import training_transform  # noqa: E402
 from environment import environment  # noqa: E402
 from episodes import sample_episodes  # noqa: E402
 from features import CachedEpisodes  # noqa: E402
@@ -28,7 +29,7 @@ from objective import EpisodeLoss  # noqa: E402
 from precompute import open_features  # noqa: E402
 from processor import processor_seconds  # noqa: E402
 from recipe import Recipe  # noqa: E402
-from transforms import EpisodeDataset, training_transform  # noqa: E402
+from transforms import EpisodeDataset  # noqa: E402
 
 WARM_UP, ROUNDS, IMAGES = 3, 5, 300
 STEPS = {"recomputed": 10, "cached": 40}

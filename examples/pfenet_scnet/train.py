@@ -18,6 +18,7 @@ from typing import Any
 
 import paper
 import torch
+from augmentation import AUGMENTATION, training_transform
 from checkpoint import load_checkpoint, load_weights, save_weights
 from environment import environment
 from episodes import Episode, ImageList, digest
@@ -33,7 +34,7 @@ from precompute import open_features
 from recipe import Recipe, read_recipe
 from report import report
 from selection import Selection
-from transforms import AUGMENTATION, EpisodeDataset, training_transform
+from transforms import EpisodeDataset
 
 # Episodes of the training schedule whose digest stands for all: they are a pure function of list, seed and fold.
 DIGESTED = 100_000

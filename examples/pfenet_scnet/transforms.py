@@ -3,27 +3,37 @@
 A transformed pair is an image (3, H, W) float32, normalised, and a mask (H, W) int64 of 0, 1 and 255.
 """
 
+from pathlib import Path
+
+import cv2
 import torch
 from episodes import Episode, ImageList, Item
 from masks import UNLABELLED, read_mask
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-_MEAN_COLOUR = tuple(round(255 * value) for value in MEAN)
-_FILL = {tv_tensors.Image: _MEAN_COLOUR, tv_tensors.Mask: 255}
-AUGMENTATION = "scale, rotation, blur, mirroring and random crop, as PFENet's"
+MEAN_COLOUR = tuple(round(255 * value) for value in MEAN)
+
+# Loader processes are the parallelism; threads of OpenCV's own in each would only fight.
+cv2.setNumThreads(0)
 
 Pair = tuple[tv_tensors.Image, tv_tensors.Mask]
 
 
+def read_image(path: Path) -> Tensor:
+    """RGB (3, H, W), uint8, as stored: masks are not turned by what a camera noted, so images must not be either."""
+    pixels = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    if pixels is None:
+        raise ValueError(f"{path}: expected a picture, got a file that cannot be decoded; download it again")
+    return torch.from_numpy(pixels).permute(2, 0, 1)
+
+
 def read_pair(item: Item, novel_class: int) -> Pair:
     """The decoded image and the episode's mask: 1 where `novel_class` is, 255 where unlabelled, else 0."""
-    with Image.open(item.image) as picture:
-        image = v2.functional.pil_to_tensor(picture.convert("RGB"))
+    image = read_image(item.image)
     labels = torch.from_numpy(read_mask(item.mask).copy())
     if image.shape[1:] != labels.shape:
         raise ValueError(
@@ -34,27 +44,14 @@ def read_pair(item: Item, novel_class: int) -> Pair:
     return tv_tensors.Image(image), tv_tensors.Mask(mask)
 
 
-def training_transform(size: int) -> v2.Transform:
-    """PFENet's augmentation: scale 0.9..1.1, rotation ±10°, blur and mirror half of the time, a random crop."""
-    return v2.Compose(
-        [
-            v2.RandomAffine(10, scale=(0.9, 1.1), interpolation=v2.InterpolationMode.BILINEAR, fill=_FILL),
-            v2.RandomApply([v2.GaussianBlur(5)], 0.5),
-            v2.RandomHorizontalFlip(0.5),
-            v2.RandomCrop(size, pad_if_needed=True, fill=_FILL),
-            *finish(),
-        ]
-    )
-
-
 def evaluation_transform(size: int) -> v2.Transform:
     """The longer side to `size`, then padding below and on the right to a square."""
     return v2.Compose([v2.Resize(None, max_size=size, antialias=True), _PadToSquare(size), *finish()])
 
 
 def finish() -> list[v2.Transform]:
-    """The last steps of every transform: to float32 in 0..1, then normalised as ImageNet."""
-    return [v2.ToDtype(torch.float32, scale=True), _NormaliseImage()]
+    """The last step of every transform: an image of bytes to float32, normalised as ImageNet; masks stay."""
+    return [_NormaliseImage()]
 
 
 class _PadToSquare(v2.Transform):
@@ -64,13 +61,17 @@ class _PadToSquare(v2.Transform):
 
     def transform(self, inpt: Tensor, params: dict[str, object]) -> Tensor:
         height, width = inpt.shape[-2:]
-        fill = 255 if isinstance(inpt, tv_tensors.Mask) else list(_MEAN_COLOUR)
+        fill = 255 if isinstance(inpt, tv_tensors.Mask) else list(MEAN_COLOUR)
         return v2.functional.pad(inpt, [0, 0, self.size - width, self.size - height], fill=fill)
 
 
 class _NormaliseImage(v2.Transform):
     def transform(self, inpt: Tensor, params: dict[str, object]) -> Tensor:
-        return inpt if isinstance(inpt, tv_tensors.Mask) else v2.functional.normalize(inpt, list(MEAN), list(STD))
+        if isinstance(inpt, tv_tensors.Mask):
+            return inpt
+        # Decoders leave the channels last, where the next steps take twice as long.
+        scaled = v2.functional.to_dtype(inpt.contiguous(), torch.float32, scale=True)
+        return v2.functional.normalize(scaled, list(MEAN), list(STD))
 
 
 def square_truth(mask: Tensor) -> Tensor:
