@@ -3,6 +3,7 @@ import torch
 from backbones import build_backbone
 from objective import EpisodeLoss
 from pfenet import PFENet
+from transforms import MEAN, STD
 
 from selfcontrast import SelfContrastiveAuxiliary
 
@@ -17,8 +18,8 @@ def batch():
     mask = torch.zeros(2, 64, 64, dtype=torch.long)
     mask[:, 8:40, 8:40] = 1
     return {
-        "query": torch.rand(2, 3, 64, 64),
-        "supports": torch.rand(2, 1, 3, 64, 64),
+        "query": torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8),
+        "supports": torch.randint(0, 256, (2, 1, 3, 64, 64), dtype=torch.uint8),
         "support_masks": mask[:, None],
         "mask": mask,
     }
@@ -33,6 +34,15 @@ def test_blends_both_losses(model, batch):
 def test_without_weight_it_is_the_hosts_loss(model, batch):
     losses = EpisodeLoss(model, SelfContrastiveAuxiliary(weight=0.0)).train()(batch)
     assert losses.contrast is None and losses.blended == losses.main
+
+
+def test_images_are_normalised_as_in_evaluation(model, batch, monkeypatch):
+    seen = []
+    extract = model.extract
+    monkeypatch.setattr(model, "extract", lambda query, *more: seen.append(query) or extract(query, *more))
+    EpisodeLoss(model, SelfContrastiveAuxiliary(weight=0.0)).train()(batch)
+    mean, std = torch.tensor(MEAN)[:, None, None], torch.tensor(STD)[:, None, None]
+    torch.testing.assert_close(seen[0], (batch["query"] / 255 - mean) / std)
 
 
 def test_adds_nothing_to_the_model(model):

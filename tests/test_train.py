@@ -25,7 +25,8 @@ def scenes(tmp_path_factory):
 
 def command(scenes, out, **options):
     settings = {"data": scenes, "min_pixels": 500, "out": out, "size": 64, "scales": "[4,2]", "channels": 16}
-    settings |= {"batch": 2, "steps": 8, "episodes": 12, "checkpoint_every": 2} | options
+    settings |= {"batch": 2, "steps": 8, "episodes": 12, "checkpoint_every": 2}
+    settings |= {"benchmark": "PASCAL-5i", "select": "base", "select_every": 4, "select_episodes": 6} | options
     return [sys.executable, EXAMPLE / "train.py", *(f"--{key}={value}" for key, value in settings.items())]
 
 
@@ -63,18 +64,22 @@ def test_a_run_writes_everything_into_its_folder(finished):
         "environment.json",
         "metrics.jsonl",
         "checkpoint.pt",
+        "best.pt",
         "last.pt",
         "selection.jsonl",
         "result.json",
         "curves.png",
         "sheet.png",
     }
-    for name in ("baseline", "scnet"):
+    for name, method in (("baseline", "PFENet"), ("scnet", "SCNet")):
         assert {path.name for path in (folder / name).iterdir()} == names
         result = json.loads((folder / name / "result.json").read_text())
         assert 0 <= result["miou"] <= 100 and len(result["class_iou"]) == 5
         assert torch.__version__.startswith(result["environment"]["torch"])
         assert "% of them hide an unlabelled object" in outputs[name] and "mIoU" in outputs[name]
+        assert f"1-shot, {method}: mIoU" in outputs[name] and "the paper prints no such cell" in outputs[name]
+        assert "  - batch is 2; the paper says 4" in outputs[name]
+        assert "batch is 2; the paper says 4" in result["paper"]["departures"] and result["paper"]["method"] == method
     assert "no baseline column" not in outputs["scnet"]
 
 
@@ -134,6 +139,11 @@ def test_a_stopped_run_resumes_to_the_very_weights_of_one_never_stopped(finished
     assert resumed["step"] == whole["step"] == 8
     assert all(torch.equal(value, resumed["model"][key]) for key, value in whole["model"].items())
     assert rows(out) == rows(folder / "scnet")
+    selections = [(at / "selection.jsonl").read_text() for at in (out, folder / "scnet")]
+    assert selections[0] == selections[1] and selections[0].count("\n") == 2
+    for name in ("best.pt", "last.pt"):
+        one, other = (torch.load(at / name, weights_only=True) for at in (out, folder / "scnet"))
+        assert one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
 def test_cached_features_train_two_arms_from_one_cache_and_say_what_is_missing(scenes, tmp_path):

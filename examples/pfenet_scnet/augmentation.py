@@ -9,14 +9,17 @@ from masks import UNLABELLED
 from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import v2
-from transforms import MEAN_COLOUR, finish
+from transforms import MEAN_COLOUR
 
 AUGMENTATION = "scale, rotation, blur, mirroring and random crop, as PFENet's"
 
 
 def training_transform(size: int) -> v2.Transform:
-    """PFENet's augmentation: scale 0.9..1.1, rotation ±10°, blur and mirror half of the time, a random crop."""
-    return v2.Compose([RandomView(size), v2.RandomApply([_Blur()], 0.5), *finish()])
+    """PFENet's augmentation: scale 0.9..1.1, rotation ±10°, blur and mirror half of the time, a random crop.
+
+    The image stays bytes (3, size, size), and so does the mask (size, size).
+    """
+    return v2.Compose([RandomView(size), v2.RandomApply([_Blur()], 0.5)])
 
 
 class RandomView(v2.Transform):
@@ -51,7 +54,7 @@ class RandomView(v2.Transform):
     def transform(self, inpt: Tensor, params: dict[str, Any]) -> Tensor:
         if isinstance(inpt, tv_tensors.Mask):
             warped = self._apply(inpt.to(torch.uint8).numpy(), params, cv2.INTER_NEAREST, UNLABELLED)
-            return tv_tensors.Mask(torch.from_numpy(warped).to(inpt.dtype))
+            return tv_tensors.Mask(torch.from_numpy(warped))
         warped = self._apply(inpt.permute(1, 2, 0).numpy(), params, cv2.INTER_LINEAR, MEAN_COLOUR)
         return tv_tensors.Image(torch.from_numpy(warped).permute(2, 0, 1))
 

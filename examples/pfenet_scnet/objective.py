@@ -5,6 +5,7 @@ from typing import NamedTuple
 from features import cached
 from pfenet import PFENet
 from torch import Tensor, nn
+from transforms import normalise
 
 from selfcontrast import SelfContrastiveAuxiliary
 
@@ -28,18 +29,21 @@ class EpisodeLoss(nn.Module):
         self.auxiliary = auxiliary
 
     def forward(self, batch: Batch) -> Losses:
+        """Losses of a batch of images, as bytes, or of cached features."""
         if "query" in batch:
-            extracted = self.model.extract(batch["query"], batch["supports"], batch["support_masks"])
+            query, supports = normalise(batch["query"]), normalise(batch["supports"])
+            extracted = self.model.extract(query, supports, batch["support_masks"])
         else:
             extracted = cached(batch)
+        mask = batch["mask"].long()
         encoded = self.model.reduce(extracted)
         logits = self.model.compare(encoded.features, encoded.prototype_map, encoded.prior)
-        main_loss = self.model.loss(logits, batch["mask"])
+        main_loss = self.model.loss(logits, mask)
         loss = self.auxiliary(
             main_loss,
             encoded.features,
             encoded.high_level,
-            batch["mask"],
+            mask,
             compare=self.model.compare,
             criterion=self.model.loss,
             prior=encoded.prior,
