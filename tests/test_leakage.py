@@ -1,3 +1,4 @@
+import json
 import re
 
 import pytest
@@ -26,5 +27,7 @@ def test_prints_every_fold_and_draws_them(root, tmp_path, capsys):
     assert re.findall(r"^   (\d) +(\d+) +([\d.]+) %", said, re.MULTILINE) == [
         (str(f), str(share.images), f"{share.hidden:.1f}") for f, share in enumerate(shares)
     ]
+    written = json.loads((tmp_path / "bars.json").read_text())
+    assert [tuple(fold.values()) for fold in written["folds"]] == [tuple(share) for share in shares]
     with Image.open(tmp_path / "bars.png") as picture:
         assert picture.width > 300 and len(picture.convert("RGB").getcolors(100_000)) > 20

@@ -63,7 +63,13 @@ def test_base_selection_sees_no_novel_class_and_no_image_of_the_evaluation(recip
     shown = [bool(novel & item.pixels.keys()) for item in seen["images"].items]
     assert seen["episodes"] == 8
     assert any(shown) == (select == "novel")
-    assert seen["classes"] is None if select == "novel" else not novel & set(seen["classes"])
+    assert set(seen["classes"]) == novel if select == "novel" else not novel & set(seen["classes"])
+
+
+def test_a_list_that_cannot_serve_is_refused_before_training(recipe, tmp_path):
+    recipe.min_pixels = 8000
+    with pytest.raises(ValueError, match="expected at least 2 images"):
+        Selection(recipe, tmp_path)
 
 
 def test_a_look_evaluates_and_leaves_the_model_training(recipe, tmp_path):

@@ -20,7 +20,7 @@ ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "SELFCO
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory):
-    return make_scenes(tmp_path_factory.mktemp("data") / "scenes", 0.25, 120, 60)
+    return make_scenes(tmp_path_factory.mktemp("data") / "scenes", 0.25, 120, 120)
 
 
 def command(scenes, out, **options):

@@ -4,11 +4,13 @@ python examples/pfenet_scnet/leakage.py data/pascal --out leakage.png
 python examples/pfenet_scnet/leakage.py data/coco --split interleaved
 """
 
+import json
 from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib
 from episodes import ImageList, read_list
+from files import write_text_atomically
 from folds import FOLDS
 from jsonargparse import auto_cli
 from matplotlib import pyplot
@@ -43,7 +45,7 @@ def main(
         name: a list in ImageSets/Segmentation, or the path of a list.
         split: "sequential" or "interleaved" folds.
         min_pixels: an (image, class) pair counts from so many pixels on, for an image to be usable.
-        out: where to draw the bar chart.
+        out: where to draw the bar chart; the numbers lie beside it as .json.
     """
     images = read_list(data, name, min_pixels, split)
     shares = [measure(images, fold) for fold in range(FOLDS)]
@@ -53,7 +55,10 @@ def main(
         print(f"{fold:>4}   {share.images:>15}   {share.hidden:>17.1f} %   {share.pairs:>30.1f} %")
     if out:
         draw(shares, out)
-        print(f"written: {out}")
+        found = {"data": data.name, "list": name, "split": split, "min_pixels": min_pixels}
+        found |= {"folds": [share._asdict() for share in shares]}
+        write_text_atomically(out.with_suffix(".json"), json.dumps(found, indent=2) + "\n")
+        print(f"written: {out} and {out.with_suffix('.json')}")
     return shares
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from checkpoint import save_weights
-from evaluate import evaluate
+from evaluate import episodes_of, evaluate
 from pfenet import PFENet
 from recipe import Recipe
 
@@ -21,10 +21,17 @@ class Selection:
     """
 
     def __init__(self, recipe: Recipe, run: Path) -> None:
-        # Drawn by class, so that few episodes show every base class; published protocols go through a list in order.
-        protocol = "ours" if recipe.select == "base" else recipe.protocol
-        self.recipe = replace(recipe, shot=1, episodes=recipe.select_episodes, protocol=protocol)
+        self.recipe = replace(recipe, shot=1, episodes=recipe.select_episodes)
         self.run = run
+        if recipe.select != "last":
+            self.images, self.classes = recipe.evaluation_images(), recipe.novel_classes()
+        if recipe.select == "base":
+            # Drawn by class, so that few episodes show every class; published protocols go through a list in order.
+            self.recipe.protocol = "ours"
+            self.images, self.classes = self.images.without_novel(recipe.fold), self.images.base_classes(recipe.fold)
+        if recipe.select != "last":
+            # Now, not hours later: a list without enough images of a class ends the run.
+            episodes_of(self.recipe, self.images, self.classes)
 
     def due(self, step: int) -> bool:
         """Whether the weights after so many steps are a candidate."""
@@ -33,11 +40,7 @@ class Selection:
 
     def look(self, model: PFENet, step: int) -> None:
         """Evaluate a candidate, and keep it if none before was as good."""
-        images = self.recipe.evaluation_images()
-        base = self.recipe.select == "base"
-        classes = images.base_classes(self.recipe.fold) if base else None
-        images = images.without_novel(self.recipe.fold) if base else images
-        miou = evaluate(model, self.recipe, images, classes).scores.miou
+        miou = evaluate(model, self.recipe, self.images, self.classes).scores.miou
         model.train()
         if miou > max((row["miou"] for row in self.looks(step)), default=-1.0):
             save_weights(self.run / "best.pt", model)
