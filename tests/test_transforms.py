@@ -12,6 +12,7 @@ from transforms import (
     EpisodeDataset,
     displayable,
     evaluation_transform,
+    normalise,
     read_image,
     read_pair,
     square_truth,
@@ -91,6 +92,12 @@ def test_batches_do_not_depend_on_the_number_of_workers(images, workers):
 def test_the_truth_is_padded_to_a_square_with_unlabelled_pixels():
     truth = square_truth(torch.tensor([[0, 1, 255], [1, 1, 0]]))
     assert truth.tolist() == [[0, 1, 255], [1, 1, 0], [255, 255, 255]]
+
+
+def test_nothing_is_normalised_twice():
+    image = normalise(torch.randint(0, 256, (3, 5, 5), dtype=torch.uint8))
+    with pytest.raises(TypeError, match="images: expected bytes, got torch.float32"):
+        normalise(image)
 
 
 def test_displayable_undoes_the_normalisation():

@@ -57,6 +57,8 @@ def finish() -> list[v2.Transform]:
 
 def normalise(images: Tensor) -> Tensor:
     """Bytes (..., 3, H, W) to float32, normalised as ImageNet."""
+    if images.dtype != torch.uint8:
+        raise TypeError(f"images: expected bytes, got {images.dtype}; normalise once only")
     scaled = v2.functional.to_dtype(images, torch.float32, scale=True)
     return v2.functional.normalize(scaled, list(MEAN), list(STD))
 
