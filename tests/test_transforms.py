@@ -96,7 +96,7 @@ def test_the_truth_is_padded_to_a_square_with_unlabelled_pixels():
 
 def test_nothing_is_normalised_twice():
     image = normalise(torch.randint(0, 256, (3, 5, 5), dtype=torch.uint8))
-    with pytest.raises(TypeError, match="images: expected bytes, got torch.float32"):
+    with pytest.raises(TypeError, match=r"images: expected bytes, got torch.float32"):
         normalise(image)
 
 
