@@ -72,6 +72,15 @@ def test_draws_depend_on_seed_step_and_place_alone(batch):
     assert not torch.equal(gradient(batch, 2, dropout=0.5, step=1)[0], first)
 
 
+def test_mixed_precision_computes_in_bfloat16_and_keeps_weights_in_float32(batch):
+    fabric = Fabric(accelerator="cpu", devices=1, precision="bf16-mixed")
+    model, dtypes = PixelModel(0.0), []
+    model.convolution.register_forward_hook(lambda _module, _given, output: dtypes.append(output.dtype))
+    losses = backward(fabric, fabric.setup(model), batch, Division(8, 4), 0, 0)
+    assert dtypes == [torch.bfloat16] * 2 and losses.blended.isfinite()
+    assert all(parameter.dtype == parameter.grad.dtype == torch.float32 for parameter in model.parameters())
+
+
 def test_a_batch_without_a_labelled_pixel_changes_nothing(batch):
     class Summed(PixelModel):
         def forward(self, batch):

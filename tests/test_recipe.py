@@ -42,9 +42,13 @@ def test_later_names_and_options_win():
 
 def test_epochs_become_steps(tmp_path):
     write_voc(tmp_path, [mask_with(c) for c in (6, 7, 8, 9, 1)])
-    recipe = Recipe(data=str(tmp_path), fold=0, min_pixels=100, epochs=3, batch=2, steps=1, draw="image")
+    recipe = Recipe(data=str(tmp_path), fold=0, min_pixels=100, epochs=3, batch=2, draw="image")
     recipe.resolve()
     assert recipe.steps == 3 * 2, "four usable images are two whole batches an epoch"
+    assert recipe.resolve().steps == 6, "a saved recipe holds both"
+    recipe.steps = 100
+    with pytest.raises(ValueError, match=r"steps: expected none beside epochs = 3, got 100; add --epochs null"):
+        recipe.resolve()
 
 
 @pytest.mark.parametrize(("draw", "queries"), [("image", 1), ("class", None)])

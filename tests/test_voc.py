@@ -1,3 +1,4 @@
+import hashlib
 import os
 
 import numpy as np
@@ -31,6 +32,16 @@ def test_lists_follow_the_published_rule(download, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "3   (the full set has 5,953)" in said and "not PFENet's published list" in said
     assert "4   (the full set has 11,355)" in said
+
+
+def test_the_published_list_is_recognised_in_any_order(download, tmp_path, capsys, monkeypatch):
+    voc, sbd = download
+    digest = hashlib.sha256(b"a1\ns1\ns2").hexdigest()[:12]
+    monkeypatch.setattr("voc.PUBLISHED", {"train": (3, digest), "val": (1449, "unlike")})
+    (sbd / "train.txt").write_text("s2\nv1\na1\ns1\n")
+    prepare_pascal(voc, tmp_path / "out", sbd)
+    said = capsys.readouterr().out
+    assert "train: PFENet's published list" in said and "val: not PFENet's published list" in said
 
 
 def test_masks_hold_indices_and_vocs_own_win(download, tmp_path):

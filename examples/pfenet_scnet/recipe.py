@@ -133,7 +133,13 @@ class Recipe:
         if drawn:
             make_scenes(self.data, self.hidden)
         if self.epochs:
-            self.steps = self.epochs * (len(self.training_images().items) // self.batch)
+            steps = self.epochs * (len(self.training_images().items) // self.batch)
+            if self.steps not in (Recipe.steps, steps):
+                raise ValueError(
+                    f"steps: expected none beside epochs = {self.epochs}, got {self.steps}; add --epochs null to count "
+                    "in steps"
+                )
+            self.steps = steps
         self.out = self.out or self._folder(self.weight)
         self.baseline = self.baseline or self._folder(0.0)
         return self
