@@ -25,13 +25,14 @@ from augmentation import training_transform  # noqa: E402
 from environment import environment  # noqa: E402
 from episodes import sample_episodes  # noqa: E402
 from features import CachedEpisodes  # noqa: E402
+from loop import loaders  # noqa: E402
 from objective import EpisodeLoss  # noqa: E402
 from precompute import open_features  # noqa: E402
 from processor import processor_seconds  # noqa: E402
 from recipe import Recipe  # noqa: E402
 from transforms import EpisodeDataset  # noqa: E402
 
-WARM_UP, ROUNDS, IMAGES = 3, 5, 300
+WARM_UP, ROUNDS, IMAGES = 3, 3, 300
 STEPS = {"recomputed": 10, "cached": 40}
 
 
@@ -50,7 +51,7 @@ def seconds_a_step(recipe: Recipe, dataset: EpisodeDataset | CachedEpisodes, ste
     optimizer = recipe.build_optimizer(model)
     shown = Subset(dataset, range((WARM_UP + steps) * recipe.batch))
     processor, started = processor_seconds(), 0.0
-    for step, batch in enumerate(DataLoader(shown, recipe.batch, num_workers=recipe.workers)):
+    for step, batch in enumerate(DataLoader(shown, recipe.batch, num_workers=loaders(recipe))):
         if step == WARM_UP:
             started = time.perf_counter()
         losses = task(batch)
@@ -87,7 +88,13 @@ def main() -> None:
     tasks = {}
     for weight in (0.5, 0.0):
         recipe.weight = weight
-        rounds = [{arm: seconds_a_step(recipe, arms[arm], STEPS[arm]) for arm in arms} for _ in range(ROUNDS)]
+        rounds = [
+            {
+                arm: seconds_a_step(replace(recipe, cache_features=arm == "cached"), arms[arm], STEPS[arm])
+                for arm in arms
+            }
+            for _ in range(ROUNDS)
+        ]
         tasks["SCNet" if weight else "PFENet baseline"] = {
             kind: _summary([{arm: getattr(one[arm], kind) for arm in arms} for one in rounds], epoch / recipe.batch)
             for kind in Seconds._fields
