@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from episodes import Episode, ImageList, sample_episodes
 from torch import Tensor
 from torchvision import tv_tensors
@@ -118,7 +117,7 @@ def _others(images: ImageList, novel_class: int, query: int, needed: int) -> lis
 
 def black_padding(size: int) -> v2.Transform:
     """PFENet's and BAM's: both sides down to multiples of 8, then zeros, which normalising makes anything but grey."""
-    return v2.Compose([v2.ToDtype(torch.float32, scale=True), _ToMultiplesOf8(size), *finish()])
+    return v2.Compose([_ToMultiplesOf8(size), *finish()])
 
 
 def squash(size: int) -> v2.Transform:
