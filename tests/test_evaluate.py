@@ -50,7 +50,10 @@ def test_the_scores_are_those_of_one_episode_at_a_time(model, recipe, protocol, 
     recipe.protocol, recipe.shot = protocol, shot
     images = recipe.evaluation_images()
     scores = evaluate(model, recipe, images).scores
-    assert scores == evaluate_one_at_a_time(model, recipe, images)
+    expected = evaluate_one_at_a_time(model, recipe, images)
+    # A batch sums in another order, and this model hardly tells pixels apart: where its two logits are equal to rounding
+    # a few of some 150,000 pixels fall the other way.
+    assert (scores.miou, scores.fb_iou) == pytest.approx((expected.miou, expected.fb_iou), abs=1e-2)
     assert 0 < scores.miou < 100
 
 
