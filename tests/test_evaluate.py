@@ -51,8 +51,8 @@ def test_the_scores_are_those_of_one_episode_at_a_time(model, recipe, protocol, 
     images = recipe.evaluation_images()
     scores = evaluate(model, recipe, images).scores
     expected = evaluate_one_at_a_time(model, recipe, images)
-    # A batch sums in another order, and this model hardly tells pixels apart: where its two logits are equal to rounding
-    # a few of some 150,000 pixels fall the other way.
+    # A batch sums in another order, and this model hardly tells pixels apart: where its two logits are equal to
+    # rounding, a few of some 150,000 pixels fall the other way.
     assert (scores.miou, scores.fb_iou) == pytest.approx((expected.miou, expected.fb_iou), abs=1e-2)
     assert 0 < scores.miou < 100
 
