@@ -1,7 +1,9 @@
 """Shape annotations are enforced under tests only; draws of hypothesis are the same on every machine."""
 
 import importlib
+import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from types import ModuleType
 
@@ -23,6 +25,9 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("repeatable")
+# Counts of masks and the like, away from the user's own.
+CACHE = tempfile.TemporaryDirectory(prefix="selfcontrast-tests-")
+os.environ["SELFCONTRAST_CACHE"] = CACHE.name
 # One process a core already: threads below that only fight each other.
 torch.set_num_threads(1)
 

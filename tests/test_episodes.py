@@ -3,7 +3,8 @@ import re
 
 import numpy as np
 import pytest
-from episodes import ImageList, Item, base_classes, digest, novel_classes, read_list, sample_episodes
+from episodes import ImageEpochs, ImageList, Item, digest, read_list, sample_episodes
+from folds import novel_classes
 from PIL import Image
 from voc_tree import mask_with, write_voc
 
@@ -12,11 +13,6 @@ from voc_tree import mask_with, write_voc
 def images(tmp_path):
     masks = [mask_with(c) for c in range(1, 21) for _ in range(4)] + [mask_with(1, 6), mask_with(2, 11, 16)]
     return read_list(write_voc(tmp_path, masks), "train", min_pixels=100)
-
-
-def test_folds_partition_the_classes():
-    assert [novel_classes(f) for f in range(4)] == [list(range(5 * f + 1, 5 * f + 6)) for f in range(4)]
-    assert all(sorted(novel_classes(f) + base_classes(f)) == list(range(1, 21)) for f in range(4))
 
 
 @pytest.mark.parametrize("published_lines", [False, True])
@@ -75,6 +71,26 @@ def test_classes_are_drawn_before_images(images):
     assert abs(counts[1] - counts[3]) < 200
 
 
+def test_an_epoch_shows_every_image_once_in_an_order_of_its_own(images):
+    base = images.base_classes(0)
+    training = images.training(0, "keep")
+    n = len(training.items)
+    drawn = ImageEpochs(training, base, seed=3, count=3 * n)
+    epochs = [[drawn[e * n + i] for i in range(n)] for e in range(3)]
+    assert all(sorted(episode.query for episode in epoch) == list(range(n)) for epoch in epochs)
+    assert epochs[0] != epochs[1] != epochs[2]
+    for episode in epochs[0]:
+        assert episode.novel_class in base and episode.novel_class in training.items[episode.query].pixels
+        assert episode.supports[0] in training.by_class[episode.novel_class] and episode.supports[0] != episode.query
+
+
+def test_an_episode_of_an_epoch_is_a_function_of_its_place(images):
+    training = images.training(0, "keep")
+    first, again = (ImageEpochs(training, images.base_classes(0), 3, 500) for _ in range(2))
+    assert again[400] == first[400] and len(first) == 500
+    assert list(first) == list(again) != list(ImageEpochs(training, images.base_classes(0), 4, 500))
+
+
 @pytest.mark.parametrize(
     ("act", "message"),
     [
@@ -94,10 +110,11 @@ def test_classes_are_drawn_before_images(images):
             ),
             "expected one byte a pixel, got mode RGB",
         ),
-        (lambda root: novel_classes(4), "fold: expected 0 to 3"),
         (lambda root: read_list(root, "train").training(0, "some"), "novel: expected keep or drop"),
         (lambda root: sample_episodes(read_list(root, "train", 100), [3], 1, 0, 9), "at least 2 images"),
-        (lambda root: sample_episodes(read_list(root, "train", 100), [3], 0, 0, 9), "expected at least 1"),
+        (lambda root: sample_episodes(read_list(root, "train", 100), [3], 0, 0, 9), "shot: expected at least 1"),
+        (lambda root: sample_episodes(read_list(root, "train", 100), [3], 1, 0, 0), "count: expected at least 1"),
+        (lambda root: ImageEpochs(read_list(root, "train", 100), [3], 0, 9), "at least 2 images"),
     ],
 )
 def test_says_what_is_wrong(tmp_path, act, message):

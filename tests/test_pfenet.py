@@ -3,7 +3,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from backbones import Backbone, build_backbone
-from pfenet import PFENet
+from pfenet import PFENet, upsample
 from torch import nn
 
 from selfcontrast import SelfContrastiveAuxiliary
@@ -119,6 +119,27 @@ def test_loss_is_the_final_cross_entropy_plus_the_mean_of_the_scales():
     loss = PFENet.loss((final, fine, coarse), mask)
     one, two, three = (F.cross_entropy(x, mask, ignore_index=255) for x in (final, fine, coarse.expand(-1, -1, 2, 2)))
     assert torch.allclose(loss, one + (two + three) / 2)
+
+
+def test_loss_without_a_labelled_pixel_is_0_with_a_live_graph():
+    logits = torch.randn(1, 2, 3, 3, requires_grad=True)
+    loss = PFENet.loss((logits, logits), torch.full((1, 6, 6), 255))
+    loss.backward()
+    assert loss == 0 and (logits.grad == 0).all()
+
+
+@pytest.mark.parametrize("size", [(13, 7), (4, 9), (1, 1)])
+def test_upsampling_is_torchs_bilinear_with_aligned_corners(size):
+    maps = torch.randn(2, 3, 4, 5)
+    expected = F.interpolate(maps, size, mode="bilinear", align_corners=True)
+    assert torch.allclose(upsample(maps, size), expected, atol=1e-6)
+
+
+def test_half_precision_logits_are_upsampled_in_single():
+    maps = torch.randn(1, 2, 3, 3)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(upsample(maps, (9, 9)), upsample(maps.float(), (9, 9)))
+        assert upsample(maps.bfloat16(), (9, 9)).dtype == torch.float32
 
 
 def test_self_contrast_uses_the_same_dropped_out_features_and_weights(model, episode):

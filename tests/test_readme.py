@@ -4,6 +4,7 @@ import re
 import runpy
 from pathlib import Path
 
+import pytest
 import torch
 from torch import nn
 
@@ -45,13 +46,18 @@ def test_three_lines_are_three_lines():
     assert len([line for line in hero.splitlines() if line.strip()]) == 3
 
 
-def test_files_and_options_it_names_exist():
-    for path in re.findall(r"\]\(([\w/.]+)\)", README) + re.findall(r"python (examples/[\w/.]+)", README):
+@pytest.mark.parametrize("name", ["README.md", "docs/data.md"])
+def test_files_and_options_it_names_exist(name):
+    page = ROOT / name
+    # torchrun's own options are not ours to know.
+    text = re.sub(r"torchrun --nproc-per-node \d+", "", page.read_text())
+    for path in re.findall(r"\]\(([\w/.]+)\)", text):
+        assert (page.parent / path).is_file(), path
+    for path in re.findall(r"python (examples/[\w/.]+|benchmarks/[\w/.]+)", text):
         assert (ROOT / path).is_file(), path
-    recipe = (ROOT / "examples/pfenet_scnet/recipe.py").read_text()
-    evaluate = (ROOT / "examples/pfenet_scnet/evaluate.py").read_text()
-    for option in set(re.findall(r" --(\w+)", README)) - {"help", "recipe"}:
-        assert f"    {option}: " in recipe or f"{option}: int" in evaluate, option
+    scripts = "".join(path.read_text() for path in (ROOT / "examples/pfenet_scnet").glob("*.py"))
+    for option in set(re.findall(r" --(\w+)", text)) - {"help", "recipe"}:
+        assert re.search(rf"^ +{option}: |[(,] ?{option}: |\"--{option}\"", scripts, re.MULTILINE), option
 
 
 def test_quickstart_learns(capsys):

@@ -12,7 +12,7 @@ import pytest
 import torch
 from recipe import load_recipe
 from synthetic import make_scenes
-from train import poly_rate, train
+from train import train
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "pfenet_scnet"
 ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "SELFCONTRAST_VOC"} | {"OMP_NUM_THREADS": "1"}
@@ -20,12 +20,13 @@ ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "SELFCO
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory):
-    return make_scenes(tmp_path_factory.mktemp("data") / "scenes", 0.25, 120, 60)
+    return make_scenes(tmp_path_factory.mktemp("data") / "scenes", 0.25, 120, 120)
 
 
 def command(scenes, out, **options):
     settings = {"data": scenes, "min_pixels": 500, "out": out, "size": 64, "scales": "[4,2]", "channels": 16}
-    settings |= {"batch": 2, "steps": 8, "episodes": 12, "checkpoint_every": 2} | options
+    settings |= {"batch": 2, "steps": 8, "episodes": 12, "checkpoint_every": 2}
+    settings |= {"benchmark": "PASCAL-5i", "select": "base", "select_every": 4, "select_episodes": 6} | options
     return [sys.executable, EXAMPLE / "train.py", *(f"--{key}={value}" for key, value in settings.items())]
 
 
@@ -63,16 +64,22 @@ def test_a_run_writes_everything_into_its_folder(finished):
         "environment.json",
         "metrics.jsonl",
         "checkpoint.pt",
+        "best.pt",
+        "last.pt",
+        "selection.jsonl",
         "result.json",
         "curves.png",
         "sheet.png",
     }
-    for name in ("baseline", "scnet"):
+    for name, method in (("baseline", "PFENet"), ("scnet", "SCNet")):
         assert {path.name for path in (folder / name).iterdir()} == names
         result = json.loads((folder / name / "result.json").read_text())
         assert 0 <= result["miou"] <= 100 and len(result["class_iou"]) == 5
         assert torch.__version__.startswith(result["environment"]["torch"])
         assert "% of them hide an unlabelled object" in outputs[name] and "mIoU" in outputs[name]
+        assert f"1-shot, {method}: mIoU" in outputs[name] and "the paper prints no such cell" in outputs[name]
+        assert "  - batch is 2; the paper says 4" in outputs[name]
+        assert "batch is 2; the paper says 4" in result["paper"]["departures"] and result["paper"]["method"] == method
     assert "no baseline column" not in outputs["scnet"]
 
 
@@ -98,7 +105,7 @@ def test_evaluating_the_checkpoint_repeats_the_result(finished):
     folder, _ = finished
     script = [sys.executable, EXAMPLE / "evaluate.py", folder / "scnet", "--episodes=12"]
     subprocess.run(script, env=ENVIRONMENT, check=True, capture_output=True)
-    again = json.loads((folder / "scnet" / "evaluation-1shot-12-seed1000.json").read_text())
+    again = json.loads((folder / "scnet" / "evaluation-ours-1shot-12-seeds1000.json").read_text())
     result = json.loads((folder / "scnet" / "result.json").read_text())
     assert {key: result[key] for key in again} == again
 
@@ -132,12 +139,20 @@ def test_a_stopped_run_resumes_to_the_very_weights_of_one_never_stopped(finished
     assert resumed["step"] == whole["step"] == 8
     assert all(torch.equal(value, resumed["model"][key]) for key, value in whole["model"].items())
     assert rows(out) == rows(folder / "scnet")
+    selections = [(at / "selection.jsonl").read_text() for at in (out, folder / "scnet")]
+    assert selections[0] == selections[1] and selections[0].count("\n") == 2
+    for name in ("best.pt", "last.pt"):
+        one, other = (torch.load(at / name, weights_only=True) for at in (out, folder / "scnet"))
+        assert one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
-def test_the_rate_falls_polynomially(finished):
-    recipe = load_recipe(finished[0] / "scnet")
-    assert poly_rate(recipe, 0) == recipe.learning_rate
-    assert poly_rate(recipe, 4) == pytest.approx(recipe.learning_rate * 0.5**0.9)
+def test_cached_features_train_two_arms_from_one_cache_and_say_what_is_missing(scenes, tmp_path):
+    options = {"cache_features": "true", "features": tmp_path / "features", "baseline": tmp_path / "baseline"}
+    for arm, weight in (("baseline", 0), ("scnet", 0.5)):
+        assert "mirroring only" in run(scenes, tmp_path / arm, weight=weight, **options)
+        assert json.loads((tmp_path / arm / "result.json").read_text())["augmentation"].startswith("mirroring only")
+    assert len(list((tmp_path / "features").iterdir())) == 1
+    assert rows(tmp_path / "baseline")[0]["main_loss"] == rows(tmp_path / "scnet")[0]["main_loss"]
 
 
 def test_a_loss_that_is_not_finite_ends_the_run(scenes, tmp_path):

@@ -4,11 +4,11 @@ import numpy as np
 from PIL import Image
 
 
-def write_voc(root, masks, split="train", published_lines=False):
-    """One image a mask, named image0, image1, …; returns the root."""
+def write_voc(root, masks, split="train", published_lines=False, names=None):
+    """One image a mask, named train0, train1, … unless `names` says so; returns the root."""
     for folder in ("JPEGImages", "SegmentationClassAug", "ImageSets/Segmentation"):
         (root / folder).mkdir(parents=True, exist_ok=True)
-    names = [f"{split}{i}" for i in range(len(masks))]
+    names = names or [f"{split}{i}" for i in range(len(masks))]
     for i, (name, mask) in enumerate(zip(names, masks, strict=True)):
         pixels = np.random.default_rng(i).integers(0, 256, (*mask.shape, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(root / "JPEGImages" / f"{name}.jpg")

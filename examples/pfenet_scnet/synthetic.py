@@ -12,12 +12,13 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from episodes import CLASSES_A_FOLD, FOLDS, novel_classes
+from folds import FOLDS, novel_classes
 from PIL import Image, ImageDraw, ImageFilter
 from tqdm import tqdm
 
 WIDTH, HEIGHT = 256, 192
 MIN_PIXELS = 500
+CLASSES_A_FOLD = 5
 GREATEST_HIDDEN_SHARE = 0.5
 TEXTURES = ("striped", "checked", "dotted", "ringed", "wavy")
 SHAPES = ("disc", "square", "triangle", "star", "cross")

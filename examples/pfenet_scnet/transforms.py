@@ -1,28 +1,40 @@
 """Image and mask together, by torchvision's v2 transforms; padding is the mean colour, unlabelled in the mask.
 
-A transformed pair is an image (3, H, W) float32, normalised, and a mask (H, W) int64 of 0, 1 and 255.
+A pair for evaluation is an image (3, H, W) float32, normalised, and a mask (H, W) of 0, 1 and 255. Training images stay
+bytes, which cost a quarter on their way between processes, and are normalised where the model is.
 """
 
+from pathlib import Path
+
+import cv2
 import torch
-from episodes import Episode, ImageList, Item, read_mask
-from PIL import Image
+from episodes import Episode, ImageList, Item
+from masks import UNLABELLED, read_mask
 from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-_MEAN_COLOUR = tuple(round(255 * value) for value in MEAN)
-_FILL = {tv_tensors.Image: _MEAN_COLOUR, tv_tensors.Mask: 255}
-UNLABELLED = 255
+MEAN_COLOUR = tuple(round(255 * value) for value in MEAN)
+
+# Loader processes are the parallelism; threads of OpenCV's own in each would only fight.
+cv2.setNumThreads(0)
 
 Pair = tuple[tv_tensors.Image, tv_tensors.Mask]
 
 
+def read_image(path: Path) -> Tensor:
+    """RGB (3, H, W), uint8, as stored: masks are not turned by what a camera noted, so images must not be either."""
+    pixels = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    if pixels is None:
+        raise ValueError(f"{path}: expected a picture, got a file that cannot be decoded; download it again")
+    return torch.from_numpy(pixels).permute(2, 0, 1)
+
+
 def read_pair(item: Item, novel_class: int) -> Pair:
     """The decoded image and the episode's mask: 1 where `novel_class` is, 255 where unlabelled, else 0."""
-    with Image.open(item.image) as picture:
-        image = v2.functional.pil_to_tensor(picture.convert("RGB"))
+    image = read_image(item.image)
     labels = torch.from_numpy(read_mask(item.mask).copy())
     if image.shape[1:] != labels.shape:
         raise ValueError(
@@ -33,26 +45,22 @@ def read_pair(item: Item, novel_class: int) -> Pair:
     return tv_tensors.Image(image), tv_tensors.Mask(mask)
 
 
-def training_transform(size: int) -> v2.Transform:
-    """PFENet's augmentation: scale 0.9..1.1, rotation ±10°, blur and mirror half of the time, a random crop."""
-    return v2.Compose(
-        [
-            v2.RandomAffine(10, scale=(0.9, 1.1), interpolation=v2.InterpolationMode.BILINEAR, fill=_FILL),
-            v2.RandomApply([v2.GaussianBlur(5)], 0.5),
-            v2.RandomHorizontalFlip(0.5),
-            v2.RandomCrop(size, pad_if_needed=True, fill=_FILL),
-            *_finish(),
-        ]
-    )
-
-
 def evaluation_transform(size: int) -> v2.Transform:
     """The longer side to `size`, then padding below and on the right to a square."""
-    return v2.Compose([v2.Resize(None, max_size=size, antialias=True), _PadToSquare(size), *_finish()])
+    return v2.Compose([v2.Resize(None, max_size=size, antialias=True), _PadToSquare(size), *finish()])
 
 
-def _finish() -> list[v2.Transform]:
-    return [v2.ToDtype(torch.float32, scale=True), _NormaliseImage()]
+def finish() -> list[v2.Transform]:
+    """The last step of evaluation: an image of bytes to float32, normalised as ImageNet; masks stay."""
+    return [_NormaliseImage()]
+
+
+def normalise(images: Tensor) -> Tensor:
+    """Bytes (..., 3, H, W) to float32, normalised as ImageNet."""
+    if images.dtype != torch.uint8:
+        raise TypeError(f"images: expected bytes, got {images.dtype}; normalise once only")
+    scaled = v2.functional.to_dtype(images, torch.float32, scale=True)
+    return v2.functional.normalize(scaled, list(MEAN), list(STD))
 
 
 class _PadToSquare(v2.Transform):
@@ -62,13 +70,14 @@ class _PadToSquare(v2.Transform):
 
     def transform(self, inpt: Tensor, params: dict[str, object]) -> Tensor:
         height, width = inpt.shape[-2:]
-        fill = 255 if isinstance(inpt, tv_tensors.Mask) else list(_MEAN_COLOUR)
+        fill = 255 if isinstance(inpt, tv_tensors.Mask) else list(MEAN_COLOUR)
         return v2.functional.pad(inpt, [0, 0, self.size - width, self.size - height], fill=fill)
 
 
 class _NormaliseImage(v2.Transform):
     def transform(self, inpt: Tensor, params: dict[str, object]) -> Tensor:
-        return inpt if isinstance(inpt, tv_tensors.Mask) else v2.functional.normalize(inpt, list(MEAN), list(STD))
+        # Decoders leave the channels last, where the next steps take twice as long.
+        return inpt if isinstance(inpt, tv_tensors.Mask) else normalise(inpt.contiguous())
 
 
 def square_truth(mask: Tensor) -> Tensor:
@@ -83,17 +92,14 @@ class EpisodeDataset(Dataset[dict[str, Tensor]]):
     """Episodes as tensors: query (3, H, W), mask (H, W), supports (S, 3, H, W), support_masks (S, H, W), class, index.
 
     The augmentation of an episode depends on (seed, its place in the list) alone: neither on the number of workers, nor
-    on where a run was resumed. With `truth=True` the query's mask at original size comes along.
+    on where a run was resumed.
     """
 
-    def __init__(
-        self, images: ImageList, episodes: list[Episode], transform: v2.Transform, seed: int = 0, truth: bool = False
-    ) -> None:
+    def __init__(self, images: ImageList, episodes: list[Episode], transform: v2.Transform, seed: int = 0) -> None:
         self.images = images
         self.episodes = episodes
         self.transform = transform
         self.seed = seed
-        self.truth = truth
 
     def __len__(self) -> int:
         return len(self.episodes)
@@ -102,10 +108,11 @@ class EpisodeDataset(Dataset[dict[str, Tensor]]):
         episode = self.episodes[index]
         query = read_pair(self.images.items[episode.query], episode.novel_class)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed * 1_000_003 + index)
+            # torch.manual_seed would also note a traceback for every GPU, at each call.
+            torch.default_generator.manual_seed(self.seed * 1_000_003 + index)
             image, mask = self.transform(*query)
             shots = [self.transform(*read_pair(self.images.items[s], episode.novel_class)) for s in episode.supports]
-        sample = {
+        return {
             "query": image.as_subclass(Tensor),
             "mask": mask.as_subclass(Tensor),
             "supports": torch.stack([image.as_subclass(Tensor) for image, _ in shots]),
@@ -113,15 +120,6 @@ class EpisodeDataset(Dataset[dict[str, Tensor]]):
             "class": torch.tensor(episode.novel_class),
             "index": torch.tensor(index),
         }
-        return sample | ({"truth": square_truth(query[1].as_subclass(Tensor))} if self.truth else {})
-
-
-def collate(samples: list[dict[str, Tensor]]) -> dict[str, Tensor | list[Tensor]]:
-    """Stack everything but the truths, whose sizes differ."""
-    return {
-        key: [sample[key] for sample in samples] if key == "truth" else torch.stack([sample[key] for sample in samples])
-        for key in samples[0]
-    }
 
 
 def displayable(image: Tensor) -> Tensor:

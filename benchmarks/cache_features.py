@@ -1,0 +1,121 @@
+"""How much faster the head trains on cached features than with the backbone computed anew: seconds an epoch.
+
+SELFCONTRAST_VOC=DIR python benchmarks/cache_features.py     # ten minutes, and 0.5 GB below runs/features
+
+Both arms run the training loop's own parts, loader included, on the same episodes. An epoch has as many episodes as
+there are training images; they come from the first 300, since a step takes as long whatever their number. Rounds
+alternate between the arms; the figure is the ratio of the medians.
+"""
+
+import json
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+import torch
+from torch.utils.data import DataLoader, Subset
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "examples" / "pfenet_scnet"))
+
+from augmentation import training_transform  # noqa: E402
+from environment import environment  # noqa: E402
+from episodes import sample_episodes  # noqa: E402
+from features import CachedEpisodes  # noqa: E402
+from loop import loaders  # noqa: E402
+from objective import EpisodeLoss  # noqa: E402
+from precompute import open_features  # noqa: E402
+from processor import processor_seconds  # noqa: E402
+from recipe import Recipe  # noqa: E402
+from transforms import EpisodeDataset  # noqa: E402
+
+WARM_UP, ROUNDS, IMAGES = 3, 3, 300
+STEPS = {"recomputed": 10, "cached": 40}
+
+
+class Seconds(NamedTuple):
+    """A step's: on the clock, and of processors, the loader's included, which other work disturbs less."""
+
+    clock: float
+    processor: float
+
+
+def seconds_a_step(recipe: Recipe, dataset: EpisodeDataset | CachedEpisodes, steps: int) -> Seconds:
+    """With a fresh model and a loader of its own; the clock starts behind a warm-up."""
+    torch.manual_seed(recipe.seed)
+    model = recipe.build_model()
+    task = EpisodeLoss(model, recipe.build_auxiliary()).train()
+    optimizer = recipe.build_optimizer(model)
+    shown = Subset(dataset, range((WARM_UP + steps) * recipe.batch))
+    processor, started = processor_seconds(), 0.0
+    for step, batch in enumerate(DataLoader(shown, recipe.batch, num_workers=loaders(recipe))):
+        if step == WARM_UP:
+            started = time.perf_counter()
+        losses = task(batch)
+        optimizer.zero_grad()
+        losses.blended.backward()
+        optimizer.step()
+    clock = time.perf_counter() - started
+    return Seconds(clock / steps, (processor_seconds() - processor) / (WARM_UP + steps))
+
+
+def _summary(rounds: list[dict[str, float]], steps: float) -> dict[str, Any]:
+    middle = {arm: median(one[arm] for one in rounds) for arm in rounds[0]}
+    return {
+        "seconds_a_step_by_round": rounds,
+        "seconds_an_epoch": {arm: round(seconds * steps, 1) for arm, seconds in middle.items()},
+        "times_faster": round(middle["recomputed"] / middle["cached"], 2),
+    }
+
+
+def main() -> None:
+    recipe = Recipe().resolve()
+    listed = recipe.training_images()
+    images = replace(listed, items=listed.items[:IMAGES])
+    classes = images.base_classes(recipe.fold)
+    epoch = len(listed.items)
+    episodes = sample_episodes(images, classes, 1, recipe.seed, epoch)
+    started = time.perf_counter()
+    cache = open_features(recipe.features, recipe.build_model(), images, classes, recipe.size)
+    opening = time.perf_counter() - started
+    arms = {
+        "recomputed": EpisodeDataset(images, episodes, training_transform(recipe.size), recipe.seed),
+        "cached": CachedEpisodes(cache, episodes, recipe.seed),
+    }
+    tasks = {}
+    for weight in (0.5, 0.0):
+        recipe.weight = weight
+        rounds = [
+            {
+                arm: seconds_a_step(replace(recipe, cache_features=arm == "cached"), arms[arm], STEPS[arm])
+                for arm in arms
+            }
+            for _ in range(ROUNDS)
+        ]
+        tasks["SCNet" if weight else "PFENet baseline"] = {
+            kind: _summary([{arm: getattr(one[arm], kind) for arm in arms} for one in rounds], epoch / recipe.batch)
+            for kind in Seconds._fields
+        }
+    result = {
+        "command": "SELFCONTRAST_VOC=voc-small python benchmarks/cache_features.py",
+        "episodes_an_epoch": epoch,
+        "batch": recipe.batch,
+        "size": recipe.size,
+        "backbone": recipe.backbone,
+        "seed": recipe.seed,
+        "images_in_the_cache": IMAGES,
+        "seconds_to_open_or_compute_the_cache": round(opening, 1),
+        "cache_gigabytes": round(sum(array.nbytes for array in cache.arrays.values()) / 1e9, 2),
+        **tasks,
+        "environment": environment(),
+    }
+    path = ROOT / "benchmarks" / "results" / "cache_features.json"
+    path.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(tasks, indent=2), f"\nwritten: {path}")
+
+
+if __name__ == "__main__":
+    main()

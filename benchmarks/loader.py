@@ -1,0 +1,96 @@
+"""How many training images a second the loader gives, and which decoder is the fastest.
+
+SELFCONTRAST_VOC=DIR python benchmarks/loader.py     # a minute
+
+An episode is two images, each decoded, augmented and normalised, with its mask. Rounds go through the numbers of
+workers in turn; the figure is the median. CPU time is that of the process itself, which other work on the machine
+disturbs less than the time on the clock. Decoders get the same JPEG bytes and give RGB.
+"""
+
+import io
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import cv2
+import numpy as np
+import torch
+import torchvision
+from PIL import Image
+from torch.utils.data import DataLoader
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "examples" / "pfenet_scnet"))
+
+from augmentation import training_transform  # noqa: E402
+from environment import environment  # noqa: E402
+from recipe import Recipe  # noqa: E402
+from transforms import EpisodeDataset  # noqa: E402
+
+WARM_UP, STEPS, ROUNDS, FILES = 4, 40, 5, 300
+WORKERS = (0, 1, 2)
+RGB = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+DECODERS: dict[str, Callable[[bytes], object]] = {
+    "opencv": lambda data: cv2.imdecode(np.frombuffer(data, np.uint8), RGB),
+    "pillow": lambda data: np.asarray(Image.open(io.BytesIO(data)).convert("RGB")),
+    "torchvision": lambda data: torchvision.io.decode_jpeg(
+        torch.frombuffer(bytearray(data), dtype=torch.uint8), torchvision.io.ImageReadMode.RGB
+    ),
+}
+
+
+def images_a_second(dataset: EpisodeDataset, batch: int, workers: int) -> tuple[float, float]:
+    """By the clock, and by this process's CPU time (of use without workers only)."""
+    loader = iter(DataLoader(dataset, batch, num_workers=workers))
+    for _ in range(WARM_UP):
+        next(loader)
+    started, used = time.perf_counter(), time.process_time()
+    for _ in range(STEPS):
+        next(loader)
+    images = 2 * batch * STEPS
+    return images / (time.perf_counter() - started), images / (time.process_time() - used)
+
+
+def decoded_a_second(files: list[bytes]) -> dict[str, float]:
+    """Median over the rounds of each decoder, in CPU time."""
+    rounds: dict[str, list[float]] = {name: [] for name in DECODERS}
+    for _ in range(ROUNDS):
+        for name, decode in DECODERS.items():
+            used = time.process_time()
+            for data in files:
+                decode(data)
+            rounds[name].append(len(files) / (time.process_time() - used))
+    return {name: round(median(values), 1) for name, values in rounds.items()}
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    recipe = Recipe(size=473, batch=4, steps=WARM_UP + STEPS).resolve()
+    images = recipe.training_images()
+    dataset = EpisodeDataset(images, recipe.training_episodes(images), training_transform(recipe.size), recipe.seed)
+    rounds = [{workers: images_a_second(dataset, recipe.batch, workers) for workers in WORKERS} for _ in range(ROUNDS)]
+    files = [item.image.read_bytes() for item in images.items[:FILES]]
+    result = {
+        "command": "SELFCONTRAST_VOC=voc-small python benchmarks/loader.py",
+        "size": recipe.size,
+        "seed": recipe.seed,
+        "images_a_second_by_workers": {w: round(median(one[w][0] for one in rounds), 1) for w in WORKERS},
+        "images_a_cpu_second_without_workers": round(median(one[0][1] for one in rounds), 1),
+        "rounds": [{workers: round(figures[0], 1) for workers, figures in one.items()} for one in rounds],
+        "jpegs_decoded_a_cpu_second": decoded_a_second(files),
+        "load_of_the_machine": os.getloadavg(),
+        "cores": os.cpu_count(),
+        "versions": {"opencv": cv2.__version__, "pillow": Image.__version__},
+        "environment": environment(),
+    }
+    path = ROOT / "benchmarks" / "results" / "loader.json"
+    path.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2), f"\nwritten: {path}")
+
+
+if __name__ == "__main__":
+    main()

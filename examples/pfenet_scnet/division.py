@@ -1,0 +1,47 @@
+"""How a batch is cut into forward passes, and how processes share them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch.utils.data import Sampler
+
+
+@dataclass(frozen=True)
+class Division:
+    """How `processes` share a batch: each takes `part` episodes in a row, `micro_batch` a forward pass."""
+
+    batch: int
+    micro_batch: int
+    processes: int = 1
+    rank: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.batch, self.micro_batch) < 1 or self.batch % (self.processes * self.micro_batch):
+            raise ValueError(
+                f"batch: expected a multiple of processes x micro_batch = {self.processes} x {self.micro_batch}, got "
+                f"{self.batch}; the batch is that of all processes together"
+            )
+
+    @property
+    def part(self) -> int:
+        return self.batch // self.processes
+
+    def first_pass(self, step: int) -> int:
+        """The place of this process's first pass of a step among all passes of a run."""
+        return (step * self.batch + self.rank * self.part) // self.micro_batch
+
+
+class Share(Sampler[int]):
+    """The places in the schedule of the episodes that one process sees, step after step."""
+
+    def __init__(self, division: Division, steps: range) -> None:
+        self.division = division
+        self.steps = steps
+
+    def __len__(self) -> int:
+        return len(self.steps) * self.division.part
+
+    def __iter__(self) -> Iterator[int]:
+        for step in self.steps:
+            first = step * self.division.batch + self.division.rank * self.division.part
+            yield from range(first, first + self.division.part)

@@ -1,0 +1,14 @@
+"""Check the data sets that you downloaded, and write what training reads. Nothing is downloaded here.
+
+python examples/pfenet_scnet/prepare.py pascal --voc VOCdevkit/VOC2012 --sbd benchmark_RELEASE/dataset --out data/pascal
+python examples/pfenet_scnet/prepare.py coco --coco COCO --out data/coco
+
+Images stay where they are. Interrupt it when you like: every file is whole or not there.
+"""
+
+from coco import prepare_coco
+from jsonargparse import auto_cli
+from voc import prepare_pascal
+
+if __name__ == "__main__":
+    auto_cli({"pascal": prepare_pascal, "coco": prepare_coco}, as_positional=False)
