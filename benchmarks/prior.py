@@ -2,7 +2,8 @@
 
 SELFCONTRAST_VOC=DIR python benchmarks/prior.py            # trains what is missing, evaluates it, writes the table
 
-Every cell is a run of examples/pfenet_scnet/train.py on cached features; a second start goes on where the first stopped.
+Every cell is a run of examples/pfenet_scnet/train.py on cached features; a second start goes on
+where the first stopped.
 """
 
 import json
@@ -23,7 +24,7 @@ ARMS = {
     "keep": ["--prior", "keep"],
     "complement": ["--prior", "complement"],
 }
-STEPS, EPISODES = 300, 1000
+STEPS, EPISODES = 200, 1000
 
 
 def train(fold: int, seed: int, arm: str) -> Path:
