@@ -1,6 +1,6 @@
 import pytest
 import torch
-from checkpoint import load_checkpoint, save_atomically
+from checkpoint import load_checkpoint, load_weights, save_atomically
 from torch import nn
 
 
@@ -39,6 +39,42 @@ def test_a_crash_while_saving_leaves_the_checkpoint_before(tmp_path, monkeypatch
     with pytest.raises(OSError, match="disk full"):
         save_atomically(tmp_path / "checkpoint.pt", model, optimizer, 2)
     assert load_checkpoint(tmp_path / "checkpoint.pt", model, optimizer) == 1
+
+
+@pytest.mark.parametrize("wrap", [lambda s: s, lambda s: {"model": s}, lambda s: {"epoch": 7, "state_dict": s}])
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_weights_load_as_this_and_the_published_code_save_them(tmp_path, wrap, prefix):
+    model, optimizer = trained()
+    state = wrap({prefix + name: value for name, value in model.state_dict().items()})
+    torch.save(state | {"optimizer": optimizer.state_dict()} if "epoch" in state else state, tmp_path / "weights.pth")
+    other = nn.Linear(2, 2)
+    load_weights(tmp_path / "weights.pth", other)
+    assert torch.equal(other.weight, model.weight) and torch.equal(other.bias, model.bias)
+
+
+def test_a_runs_weights_load_by_its_folder(tmp_path):
+    model, optimizer = trained()
+    save_atomically(tmp_path / "checkpoint.pt", model, optimizer, 1)
+    other = nn.Linear(2, 2)
+    load_weights(tmp_path, other)
+    assert torch.equal(other.weight, model.weight)
+
+
+def test_weights_of_another_model_are_refused_with_a_name(tmp_path):
+    torch.save(nn.Linear(3, 2).state_dict(), tmp_path / "other.pth")
+    with pytest.raises(ValueError, match=r"got a file that differs in 1, weight among them; name the recipe"):
+        load_weights(tmp_path / "other.pth", nn.Linear(2, 2))
+    torch.save({}, tmp_path / "empty.pth")
+    with pytest.raises(ValueError, match=r"expected the 2 tensors of this model"):
+        load_weights(tmp_path / "empty.pth", nn.Linear(2, 2))
+    with pytest.raises(FileNotFoundError, match="expected a run's folder or a file"):
+        load_weights(tmp_path / "none.pth", nn.Linear(2, 2))
+
+
+def test_weights_run_nobodys_code(tmp_path):
+    torch.save({"state_dict": {"weight": print}}, tmp_path / "weights.pth")
+    with pytest.raises(Exception, match=r"[Ww]eights.only"):
+        load_weights(tmp_path / "weights.pth", nn.Linear(2, 2))
 
 
 def test_runs_nobodys_code(tmp_path):

@@ -56,6 +56,13 @@ def test_a_class_that_was_not_seen_stays_out_of_the_mean():
     assert scores.miou == 50 and scores.class_iou == {1: 50.0, 2: None}
 
 
+def test_calling_every_pixel_foreground():
+    meter = FoldMeter([1, 2])
+    meter.update(torch.tensor([[1, 0, 0, 0]]), torch.tensor([[0, 1, 0, 255]]), 1)
+    meter.update(torch.tensor([[1, 0]]) > 0, torch.tensor([[1, 0]], dtype=torch.uint8), 2)
+    assert meter.every_pixel_foreground() == pytest.approx((100 / 3 + 50) / 2)
+
+
 def test_refuses_unlike_sizes_and_an_empty_meter():
     meter = FoldMeter([1])
     with pytest.raises(ValueError, match="prediction: expected the truth's shape"):

@@ -51,7 +51,7 @@ def test_files_and_options_it_names_exist():
     recipe = (ROOT / "examples/pfenet_scnet/recipe.py").read_text()
     evaluate = (ROOT / "examples/pfenet_scnet/evaluate.py").read_text()
     for option in set(re.findall(r" --(\w+)", README)) - {"help", "recipe"}:
-        assert f"    {option}: " in recipe or f"{option}: int" in evaluate, option
+        assert f"    {option}: " in recipe or f'"--{option}"' in evaluate, option
 
 
 def test_quickstart_learns(capsys):

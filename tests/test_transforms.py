@@ -6,7 +6,6 @@ from transforms import (
     MEAN,
     STD,
     EpisodeDataset,
-    collate,
     displayable,
     evaluation_transform,
     read_pair,
@@ -85,12 +84,9 @@ def test_batches_do_not_depend_on_the_number_of_workers(images, workers):
     assert all(torch.equal(alone[key], spread[key]) for key in alone)
 
 
-def test_truth_comes_at_original_size_in_a_square(images):
-    sample = dataset(images, evaluation_transform(30), truth=True)[0]
-    assert sample["truth"].shape == (60, 60) and (sample["truth"][40:] == 255).all()
-    assert (sample["truth"] == 1).sum() == 100
-    batch = collate([sample, sample | {"truth": square_truth(torch.zeros(9, 7, dtype=torch.long))}])
-    assert batch["query"].shape[0] == 2 and [t.shape[0] for t in batch["truth"]] == [60, 9]
+def test_the_truth_is_padded_to_a_square_with_unlabelled_pixels():
+    truth = square_truth(torch.tensor([[0, 1, 255], [1, 1, 0]]))
+    assert truth.tolist() == [[0, 1, 255], [1, 1, 0], [255, 255, 255]]
 
 
 def test_displayable_undoes_the_normalisation():

@@ -25,3 +25,31 @@ def load_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimiz
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     return state["step"]
+
+
+def load_weights(path: Path, model: nn.Module) -> None:
+    """Give the model a run's weights, or those in a file that this code or the published one saved.
+
+    The published code keeps them under `state_dict` and, where it trained by DataParallel, with `module.` before every
+    name.
+
+    Raises:
+        FileNotFoundError: neither a run's folder nor a file.
+        ValueError: the weights are another model's.
+    """
+    file = path / "checkpoint.pt" if path.is_dir() else path
+    if not file.is_file():
+        raise FileNotFoundError(f"weights: expected a run's folder or a file, got {path}; check the path")
+    state = torch.load(file, map_location="cpu", weights_only=True)
+    for key in ("model", "state_dict"):
+        state = state.get(key, state)
+    state = {name.removeprefix("module."): value for name, value in state.items()}
+    wanted = model.state_dict()
+    wrong = [name for name in wanted if name not in state or state[name].shape != wanted[name].shape]
+    wrong += [name for name in state if name not in wanted]
+    if wrong:
+        raise ValueError(
+            f"weights: expected the {len(wanted)} tensors of this model, got a file that differs in {len(wrong)}, "
+            f"{wrong[0]} among them; name the recipe it was trained with by --recipe, its backbone included"
+        )
+    model.load_state_dict(state)

@@ -1,114 +1,114 @@
-"""Evaluate a run on its novel fold.
+"""Evaluate a run, or a published PFENet checkpoint, on its novel fold.
 
-python examples/pfenet_scnet/evaluate.py runs/.../scnet-weight0.5-n3-neutral --shot 5 --episodes 1000
+python examples/pfenet_scnet/evaluate.py RUN --shot 5 --episodes 1000
+python examples/pfenet_scnet/evaluate.py RUN --seeds 1 2 3                        # mean and spread
+python examples/pfenet_scnet/evaluate.py RUN --protocol bam                       # its episodes, truths and five seeds
+python examples/pfenet_scnet/evaluate.py published.pth --protocol pfenet --recipe pascal_resnet50 --fold 2
 """
 
+import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from episodes import Episode, ImageList, digest, sample_episodes
-from metrics import FoldMeter, FoldScores
+from checkpoint import load_weights
+from episodes import Episode, ImageList, digest
+from metrics import Evaluation, FoldMeter
 from pfenet import PFENet
-from recipe import Recipe, load_recipe
+from protocols import PROTOCOLS
+from recipe import Recipe, read_recipe
+from report import report
+from shared_features import SharedFeatures, in_portions
 from torch import Tensor
-from torch.utils.data import DataLoader
 from tqdm import tqdm
-from transforms import EpisodeDataset, collate, evaluation_transform
 
 
-def episodes_of(recipe: Recipe, images: ImageList) -> list[Episode]:
-    """The evaluation's episodes: the same for every run that shares list, fold, shot, seed and count."""
-    classes = recipe.novel_classes()
-    return sample_episodes(images, classes, recipe.shot, recipe.evaluation_seed, recipe.episodes)
+def episodes_of(recipe: Recipe, images: ImageList, classes: list[int] | None = None) -> list[Episode]:
+    """The evaluation's episodes, by default of the novel classes: the same for every run that shares list, fold, shot,
+    protocol, seed and count."""
+    draw = PROTOCOLS[recipe.protocol].draw
+    return draw(images, classes or recipe.novel_classes(), recipe.shot, recipe.evaluation_seed, recipe.episodes)
 
 
-class Evaluation(NamedTuple):
-    """A model's scores, and the mIoU of calling every pixel foreground, which it must beat to have learnt anything."""
-
-    scores: FoldScores
-    chance: float
+def evaluate(model: PFENet, recipe: Recipe, images: ImageList, classes: list[int] | None = None) -> Evaluation:
+    """Scores over the episodes of the recipe's seed, of `classes`, by default the novel ones."""
+    return evaluate_seeds(model, recipe, images, [recipe.evaluation_seed], classes)[0]
 
 
 @torch.no_grad()
-def evaluate(model: PFENet, recipe: Recipe, images: ImageList, device: torch.device) -> Evaluation:
-    """Scores over all episodes; the truth has its original size, and 255 counts nowhere."""
+def evaluate_seeds(
+    model: PFENet, recipe: Recipe, images: ImageList, seeds: Sequence[int], classes: list[int] | None = None
+) -> list[Evaluation]:
+    """One evaluation a seed, all on the same backbone features; the model stays in eval mode."""
     model.eval()
-    meter, chance = FoldMeter(recipe.novel_classes()), FoldMeter(recipe.novel_classes())
-    for prediction, truth, novel_class in _predictions(model, recipe, images, device):
-        meter.update(prediction, truth, novel_class)
-        chance.update(torch.ones_like(truth), truth, novel_class)
-    return Evaluation(meter.scores(), chance.scores().miou)
+    classes = classes or recipe.novel_classes()
+    drawn = [episodes_of(replace(recipe, evaluation_seed=seed), images, classes) for seed in seeds]
+    meters = [FoldMeter(classes) for _ in seeds]
+    todo = [(episode, meter) for episodes, meter in zip(drawn, meters, strict=True) for episode in episodes]
+    # A class's episodes share their images, so side by side they need the fewest backbone passes.
+    todo.sort(key=lambda pair: pair[0].novel_class)
+    predictions = _predictions(model, recipe, images, [episode for episode, _ in todo])
+    for (episode, meter), (prediction, truth) in zip(todo, predictions, strict=True):
+        meter.update(prediction, truth, episode.novel_class)
+    return [
+        Evaluation(meter.scores(), meter.every_pixel_foreground(), seed, len(episodes), digest(images, episodes))
+        for meter, seed, episodes in zip(meters, seeds, drawn, strict=True)
+    ]
 
 
 def _predictions(
-    model: PFENet, recipe: Recipe, images: ImageList, device: torch.device
-) -> Iterator[tuple[Tensor, Tensor, int]]:
-    episodes = episodes_of(recipe, images)
-    dataset = EpisodeDataset(images, episodes, evaluation_transform(recipe.size), truth=True)
-    loader = DataLoader(dataset, recipe.batch, num_workers=recipe.workers, collate_fn=collate)
+    model: PFENet, recipe: Recipe, images: ImageList, episodes: list[Episode]
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Foreground (h, w) and truth of each episode, in order."""
+    square = (recipe.size, recipe.size)
     with tqdm(total=len(episodes), desc=f"{recipe.shot}-shot evaluation", unit=" episodes") as progress:
-        for batch in loader:
-            query, supports, masks = (batch[key].to(device) for key in ("query", "supports", "support_masks"))
-            logits = model(query, supports, masks)
-            for one, truth, novel_class in zip(logits, batch["truth"], batch["class"].tolist(), strict=True):
-                resized = F.interpolate(one[None], truth.shape, mode="bilinear", align_corners=True)[0]
-                yield resized.argmax(0).cpu(), truth, novel_class
-            progress.update(len(query))
+        for portion in in_portions(episodes, _room(model, recipe)):
+            shared = SharedFeatures(model, images, portion, PROTOCOLS[recipe.protocol], recipe.size, recipe.workers)
+            for start in range(0, len(portion), recipe.batch):
+                batch = portion[start : start + recipe.batch]
+                logits = model.segment(shared.extracted(batch), square)
+                for margin, episode in zip(logits[:, 1:] - logits[:, :1], batch, strict=True):
+                    truth = shared.truth(episode)
+                    resized = F.interpolate(margin[None], truth.shape, mode="bilinear", align_corners=True)
+                    yield resized[0, 0] > 0, truth
+                progress.update(len(batch))
 
 
-def report(recipe: Recipe, evaluation: Evaluation, images: ImageList) -> dict[str, object]:
-    """Print the per-class table and return what belongs into a result file."""
-    scores, chance = evaluation
-    print(f"\n{'class':>20}   IoU %")
-    names = images.class_names
-    for c, iou in scores.class_iou.items():
-        print(f"{names[c - 1]:>20}   {'no pixel seen' if iou is None else f'{iou:5.1f}'}")
-    episodes = episodes_of(recipe, images)
-    fingerprint = digest(images, episodes)
-    task = "PFENet baseline" if recipe.weight == 0 else f"PFENet + SCNet, weight {recipe.weight:g}"
-    print(f"{'mIoU':>20}   {scores.miou:5.1f}   (every pixel foreground: {chance:.1f})")
-    print(f"{'FB-IoU':>20}   {scores.fb_iou:5.1f}")
-    print(
-        f"{task}: fold {recipe.fold}, {recipe.shot}-shot, {len(episodes)} episodes {fingerprint}, "
-        f"novel={recipe.novel}, last checkpoint.\nScores on this data are not comparable with published tables."
-    )
-    return {
-        "miou": scores.miou,
-        "fb_iou": scores.fb_iou,
-        "class_iou": {names[c - 1]: iou for c, iou in scores.class_iou.items()},
-        "every_pixel_foreground_miou": chance,
-        "episodes": len(episodes),
-        "episodes_digest": fingerprint,
-        "shot": recipe.shot,
-    }
+def _room(model: PFENet, recipe: Recipe) -> int:
+    """How many images' features `recipe.evaluation_memory` holds."""
+    device = next(model.parameters()).device
+    mid, layer3 = model.mid_level(torch.zeros(1, 3, recipe.size, recipe.size, device=device))
+    return int(1e9 * recipe.evaluation_memory / (mid.nbytes + model.layer4(layer3).nbytes))
 
 
-def main(run: str, shot: int = 1, episodes: int = 1000, evaluation_seed: int = 1000) -> None:
-    """Evaluate the last checkpoint of a run folder.
-
-    Args:
-        run: the folder that train.py wrote.
-        shot: supports an episode.
-        episodes: how many.
-        evaluation_seed: which.
-    """
-    recipe = load_recipe(run)
-    recipe.shot, recipe.episodes, recipe.evaluation_seed = shot, episodes, evaluation_seed
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = recipe.build_model().to(device)
-    model.load_state_dict(torch.load(Path(run) / "checkpoint.pt", map_location=device, weights_only=True)["model"])
+def main(arguments: list[str] | None = None) -> None:
+    """Evaluate what the command line names, print the tables, and write the scores beside it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("target", type=Path, help="a run's folder, or a file of weights, which needs --recipe")
+    parser.add_argument("--protocol", choices=PROTOCOLS, help="default: the recipe's; brings its own count and seeds")
+    parser.add_argument("--episodes", type=int, help="how many, for each seed")
+    parser.add_argument("--seeds", type=int, nargs="+", help="which episodes")
+    given, options = parser.parse_known_args(arguments)
+    run = given.target.is_dir()
+    recipe = read_recipe(["--recipe", str(given.target / "recipe.yaml"), *options] if run else options).resolve()
     images = recipe.evaluation_images()
-    result = report(recipe, evaluate(model, recipe, images, device), images)
-    path = Path(run) / f"evaluation-{shot}shot-{episodes}-seed{evaluation_seed}.json"
+    seeds = given.seeds or [recipe.evaluation_seed]
+    if given.protocol:
+        protocol = PROTOCOLS[given.protocol]
+        seeds = given.seeds or protocol.seeds
+        recipe = replace(recipe, protocol=given.protocol, episodes=protocol.count(images))
+    recipe = replace(recipe, episodes=given.episodes or recipe.episodes)
+    model = recipe.build_model().to("cuda" if torch.cuda.is_available() else "cpu")
+    load_weights(given.target, model)
+    result = report(recipe, evaluate_seeds(model, recipe, images, seeds), images)
+    name = f"evaluation-{recipe.protocol}-{recipe.shot}shot-{recipe.episodes}-seeds{'-'.join(map(str, seeds))}.json"
+    path = given.target / name if run else given.target.with_name(f"{given.target.stem}-{name}")
     path.write_text(json.dumps(result, indent=2) + "\n")
     print(f"written: {path}")
 
 
 if __name__ == "__main__":
-    from jsonargparse import auto_cli
-
-    auto_cli(main, as_positional=True)
+    main()

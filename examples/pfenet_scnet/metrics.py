@@ -1,6 +1,7 @@
 """Fold mIoU and FB-IoU by summed intersections and unions, as the published code counts them."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,6 +14,19 @@ class FoldScores:
     miou: float
     fb_iou: float
     class_iou: dict[int, float | None]
+
+
+class Evaluation(NamedTuple):
+    """A model's scores on one seed's episodes.
+
+    `chance` is the mIoU of calling every pixel foreground, which a model must beat to have learnt anything.
+    """
+
+    scores: FoldScores
+    chance: float
+    seed: int
+    episodes: int
+    digest: str
 
 
 class FoldMeter:
@@ -28,9 +42,8 @@ class FoldMeter:
 
     def __init__(self, classes: list[int]) -> None:
         self.classes = classes
-        # Rows: classes. Columns: background, foreground.
-        self.intersection = torch.zeros(len(classes), 2, dtype=torch.float64)
-        self.union = torch.zeros(len(classes), 2, dtype=torch.float64)
+        # By class, truth and prediction.
+        self.pixels = torch.zeros(len(classes), 2, 2, dtype=torch.int64)
 
     def update(self, prediction: Tensor, truth: Tensor, novel_class: int) -> None:
         """Add one episode: prediction and truth (H, W) of 0 and 1; where the truth is 255 nothing counts."""
@@ -39,19 +52,24 @@ class FoldMeter:
                 f"prediction: expected the truth's shape {tuple(truth.shape)}, got {tuple(prediction.shape)}; "
                 "resize the logits to the truth first"
             )
-        row = self.classes.index(novel_class)
-        labelled = truth != 255
-        for value in (0, 1):
-            predicted, true = (prediction == value) & labelled, truth == value
-            self.intersection[row, value] += (predicted & true).sum().item()
-            self.union[row, value] += (predicted | true).sum().item()
+        codes = torch.where(truth == 255, 4, 2 * truth.to(torch.uint8) + prediction.to(torch.uint8))
+        counts = torch.bincount(codes.flatten(), minlength=5)[:4].view(2, 2)
+        self.pixels[self.classes.index(novel_class)] += counts.cpu()
 
     def scores(self) -> FoldScores:
         """A class that no episode showed has no IoU and stays out of the mean."""
-        iou = 100 * self.intersection[:, 1] / self.union[:, 1]
-        seen = self.union[:, 1] > 0
+        intersection = self.pixels.diagonal(dim1=1, dim2=2).double()
+        union = self.pixels.sum(1) + self.pixels.sum(2) - intersection
+        seen = union[:, 1] > 0
         if not seen.any():
             raise ValueError("FoldMeter: expected at least one episode with foreground, got none; update it first")
-        sums = 100 * self.intersection.sum(0) / self.union.sum(0)
+        iou = 100 * intersection[:, 1] / union[:, 1]
+        sums = 100 * intersection.sum(0) / union.sum(0)
         per_class = {c: round(float(v), 4) if s else None for c, v, s in zip(self.classes, iou, seen, strict=True)}
         return FoldScores(float(iou[seen].mean()), float(sums[~sums.isnan()].mean()), per_class)
+
+    def every_pixel_foreground(self) -> float:
+        """The mIoU of calling every pixel foreground, which a model must beat to have learnt anything."""
+        everywhere = FoldMeter(self.classes)
+        everywhere.pixels[:, :, 1] = self.pixels.sum(2)
+        return everywhere.scores().miou

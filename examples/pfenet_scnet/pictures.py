@@ -9,9 +9,10 @@ from episodes import ImageList
 from evaluate import episodes_of
 from matplotlib import pyplot
 from pfenet import PFENet
+from protocols import PROTOCOLS
 from recipe import Recipe
 from torch import Tensor
-from transforms import EpisodeDataset, displayable, evaluation_transform
+from transforms import EpisodeDataset, displayable
 
 from selfcontrast import overlay_labels
 
@@ -38,7 +39,7 @@ def draw_curves(run: Path) -> None:
 def draw_sheet(run: Path, models: dict[str, PFENet], recipe: Recipe, images: ImageList) -> None:
     """`sheet.png`: the first episodes of the evaluation, a column for each model in `models`."""
     shown = episodes_of(recipe, images)[:ROWS]
-    dataset = EpisodeDataset(images, shown, evaluation_transform(recipe.size))
+    dataset = EpisodeDataset(images, shown, PROTOCOLS[recipe.protocol].transform(recipe.size))
     titles = ["support", "query", "truth", "regions", *models]
     figure, grid = pyplot.subplots(
         len(shown), len(titles), figsize=(2 * len(titles), 2 * len(shown)), squeeze=False, layout="constrained"

@@ -1,7 +1,9 @@
 """What a run is: one dataclass, filled from YAML and the command line, written beside every result."""
 
 import os
+import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
@@ -9,7 +11,7 @@ from typing import Literal
 import torch
 import yaml
 from backbones import build_backbone
-from episodes import ImageList, read_list
+from episodes import Episode, ImageEpochs, ImageList, read_list, sample_episodes
 from folds import class_names, novel_classes
 from jsonargparse import ActionConfigFile, ArgumentParser
 from pfenet import PFENet
@@ -25,7 +27,9 @@ class Recipe:
     """A training run and its evaluation.
 
     Attributes:
-        data: root of a VOC layout. By default the environment's SELFCONTRAST_VOC or, without it, drawn scenes.
+        benchmark: PASCAL-5i or COCO-20i, if the result is to stand beside the paper's cell.
+        data: root of a VOC layout, or what prepare.py wrote. By default the environment's SELFCONTRAST_VOC or, without
+            it, drawn scenes.
         fold: 0..3, the quarter of the classes held out.
         split: sequential or interleaved folds; COCO-20i has both, and their scores are not comparable.
         shot: supports an episode, in evaluation; training is always 1-shot, as in the paper.
@@ -43,14 +47,26 @@ class Recipe:
         partition: kmeans or pyramid.
         prior: what the self-contrastive pass gets for a prior mask.
         size: side of the square crops, in pixels.
-        batch: episodes a step.
+        draw: what an episode begins with: a class, all alike, or an image, each once an epoch, as PFENet does.
+        batch: episodes a step, over all processes together.
+        micro_batch: episodes a forward pass. By default an equal part of the batch for each process; where it is given,
+            gradients do not depend on the number of processes.
         steps: optimizer steps.
+        epochs: passes over the training images, in place of `steps`.
         optimizer: adamw, which gets a head without normalisation going in the demonstration's few hundred steps, or
             sgd, as in the paper.
         learning_rate: at the start of a polynomial decay of power 0.9.
         momentum: of SGD.
         weight_decay: of either.
+        precision: of Lightning Fabric: 32-true or bf16-mixed.
+        select: which step's weights are evaluated: those best on base classes of held-out images, on the novel classes
+            themselves, as most published code does, or the last.
+        select_every: steps between two looks at the candidates.
+        select_episodes: episodes a look.
         episodes: evaluation episodes.
+        protocol: whose evaluation, see protocols.py; scores under different ones are not comparable.
+        evaluation_memory: gigabytes of backbone features that evaluation holds at once; with less, images are computed
+            again.
         seed: of weights, training episodes and draws.
         evaluation_seed: of the evaluation's episodes alone, so that all runs see the same.
         cache_features: train on features of the frozen backbone that are computed once and kept on disk, many times
@@ -64,6 +80,7 @@ class Recipe:
             recipe with weight 0 writes, where it exists.
     """
 
+    benchmark: Literal["PASCAL-5i", "COCO-20i"] | None = None
     data: str | None = None
     fold: int = 2
     split: Literal["sequential", "interleaved"] = "sequential"
@@ -81,13 +98,22 @@ class Recipe:
     partition: str = "kmeans"
     prior: str = "neutral"
     size: int = 224
+    draw: Literal["class", "image"] = "class"
     batch: int = 8
+    micro_batch: int | None = None
     steps: int = 200
+    epochs: int | None = None
     optimizer: Literal["adamw", "sgd"] = "adamw"
     learning_rate: float = 0.003
     momentum: float = 0.9
     weight_decay: float = 1e-4
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    select: Literal["base", "novel", "last"] = "last"
+    select_every: int = 100
+    select_episodes: int = 500
     episodes: int = 300
+    protocol: Literal["ours", "pfenet", "hsnet", "bam"] = "ours"
+    evaluation_memory: float = 8.0
     seed: int = 0
     evaluation_seed: int = 1000
     cache_features: bool = False
@@ -106,6 +132,8 @@ class Recipe:
         self.min_pixels = self.min_pixels or (MIN_PIXELS if drawn else 840)
         if drawn:
             make_scenes(self.data, self.hidden)
+        if self.epochs:
+            self.steps = self.epochs * (len(self.training_images().items) // self.batch)
         self.out = self.out or self._folder(self.weight)
         self.baseline = self.baseline or self._folder(0.0)
         return self
@@ -115,6 +143,13 @@ class Recipe:
         data = Path(self.data or "").name
         backbone = f"{self.backbone}-cached" if self.cache_features else self.backbone
         return f"runs/{data}-{backbone}-fold{self.fold}-{self.novel}-{self.steps}steps-seed{self.seed}/{task}"
+
+    def training_episodes(self, images: ImageList) -> Sequence[Episode]:
+        """As many as the steps need, of base classes alone."""
+        classes, count = images.base_classes(self.fold), self.steps * self.batch
+        if self.draw == "image":
+            return ImageEpochs(images, classes, self.seed, count)
+        return sample_episodes(images, classes, 1, self.seed, count)
 
     def training_images(self) -> ImageList:
         images = read_list(self.data, "train", self.min_pixels, self.split)
@@ -150,13 +185,31 @@ class Recipe:
 def read_recipe(arguments: list[str] | None = None, description: str = "") -> Recipe:
     """The recipe that a command line asks for: defaults, then --recipe NAME or FILE.yaml, then single options."""
     parser = ArgumentParser(description=description)
-    parser.add_argument("--recipe", action=ActionConfigFile, help="a name in recipes/ or a YAML file")
+    parser.add_argument(
+        "--recipe", action=ActionConfigFile, help="a name in recipes/, names joined by _, or a YAML file"
+    )
     parser.add_class_arguments(Recipe)
     given = sys.argv[1:] if arguments is None else arguments
-    named = [str(RECIPES / f"{a}.yaml") if (RECIPES / f"{a}.yaml").is_file() else a for a in given]
-    values = parser.parse_args(named).as_dict()
+    values = parser.parse_args(_with_files(given)).as_dict()
     values.pop("recipe")
     return Recipe(**values)
+
+
+def _with_files(arguments: list[str]) -> list[str]:
+    """`--recipe pascal_resnet50` becomes `--recipe .../pascal.yaml --recipe .../resnet50.yaml`."""
+    expanded: list[str] = []
+    for argument in (part for one in arguments for part in re.split(r"(?<=^--recipe)=", one)):
+        named = _files(argument) if expanded[-1:] == ["--recipe"] else [argument]
+        expanded += [named[0], *(word for file in named[1:] for word in ("--recipe", file))]
+    return expanded
+
+
+def _files(name: str) -> list[str]:
+    """The files of a recipe: one of its own name, or one for each of the names that `_` joins."""
+    if (RECIPES / f"{name}.yaml").is_file():
+        return [str(RECIPES / f"{name}.yaml")]
+    parts = [RECIPES / f"{part}.yaml" for part in name.split("_")]
+    return [str(part) for part in parts] if all(part.is_file() for part in parts) else [name]
 
 
 def load_recipe(run: str | Path) -> Recipe:

@@ -18,13 +18,14 @@ from typing import Any
 import torch
 from checkpoint import load_checkpoint, save_atomically
 from episodes import Episode, ImageList, digest, sample_episodes
-from evaluate import evaluate, report
+from evaluate import evaluate
 from features import CACHED_AUGMENTATION, CachedEpisodes, cached
 from interrupts import ignore_interrupts, interrupt_flag
 from pfenet import Extracted, PFENet
 from pictures import draw_curves, draw_sheet
 from precompute import open_features
 from recipe import Recipe, read_recipe
+from report import report
 from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
@@ -60,7 +61,7 @@ def train(recipe: Recipe) -> dict[str, Any]:
         raise SystemExit(130)
     seconds = time.monotonic() - started
     evaluation_images = recipe.evaluation_images()
-    result = report(recipe, evaluate(model, recipe, evaluation_images, device), evaluation_images) | {
+    result = report(recipe, [evaluate(model, recipe, evaluation_images)], evaluation_images) | {
         "augmentation": augmentation,
         "training_episodes_digest": digest(images, episodes),
         "hidden_share_percent": share,

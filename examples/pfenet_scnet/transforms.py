@@ -42,17 +42,18 @@ def training_transform(size: int) -> v2.Transform:
             v2.RandomApply([v2.GaussianBlur(5)], 0.5),
             v2.RandomHorizontalFlip(0.5),
             v2.RandomCrop(size, pad_if_needed=True, fill=_FILL),
-            *_finish(),
+            *finish(),
         ]
     )
 
 
 def evaluation_transform(size: int) -> v2.Transform:
     """The longer side to `size`, then padding below and on the right to a square."""
-    return v2.Compose([v2.Resize(None, max_size=size, antialias=True), _PadToSquare(size), *_finish()])
+    return v2.Compose([v2.Resize(None, max_size=size, antialias=True), _PadToSquare(size), *finish()])
 
 
-def _finish() -> list[v2.Transform]:
+def finish() -> list[v2.Transform]:
+    """The last steps of every transform: to float32 in 0..1, then normalised as ImageNet."""
     return [v2.ToDtype(torch.float32, scale=True), _NormaliseImage()]
 
 
@@ -84,17 +85,14 @@ class EpisodeDataset(Dataset[dict[str, Tensor]]):
     """Episodes as tensors: query (3, H, W), mask (H, W), supports (S, 3, H, W), support_masks (S, H, W), class, index.
 
     The augmentation of an episode depends on (seed, its place in the list) alone: neither on the number of workers, nor
-    on where a run was resumed. With `truth=True` the query's mask at original size comes along.
+    on where a run was resumed.
     """
 
-    def __init__(
-        self, images: ImageList, episodes: list[Episode], transform: v2.Transform, seed: int = 0, truth: bool = False
-    ) -> None:
+    def __init__(self, images: ImageList, episodes: list[Episode], transform: v2.Transform, seed: int = 0) -> None:
         self.images = images
         self.episodes = episodes
         self.transform = transform
         self.seed = seed
-        self.truth = truth
 
     def __len__(self) -> int:
         return len(self.episodes)
@@ -106,7 +104,7 @@ class EpisodeDataset(Dataset[dict[str, Tensor]]):
             torch.manual_seed(self.seed * 1_000_003 + index)
             image, mask = self.transform(*query)
             shots = [self.transform(*read_pair(self.images.items[s], episode.novel_class)) for s in episode.supports]
-        sample = {
+        return {
             "query": image.as_subclass(Tensor),
             "mask": mask.as_subclass(Tensor),
             "supports": torch.stack([image.as_subclass(Tensor) for image, _ in shots]),
@@ -114,15 +112,6 @@ class EpisodeDataset(Dataset[dict[str, Tensor]]):
             "class": torch.tensor(episode.novel_class),
             "index": torch.tensor(index),
         }
-        return sample | ({"truth": square_truth(query[1].as_subclass(Tensor))} if self.truth else {})
-
-
-def collate(samples: list[dict[str, Tensor]]) -> dict[str, Tensor | list[Tensor]]:
-    """Stack everything but the truths, whose sizes differ."""
-    return {
-        key: [sample[key] for sample in samples] if key == "truth" else torch.stack([sample[key] for sample in samples])
-        for key in samples[0]
-    }
 
 
 def displayable(image: Tensor) -> Tensor:
