@@ -10,12 +10,23 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean
-from typing import Any
 
-ROOT = Path(__file__).parents[1]
-EXAMPLE = ROOT / "examples" / "pfenet_scnet"
+import torch
+import torch.nn.functional as F
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "pfenet_scnet"
+sys.path.insert(0, str(EXAMPLE))
+from checkpoint import load_weights  # noqa: E402
+from evaluate import episodes_of  # noqa: E402
+from metrics import FoldMeter  # noqa: E402
+from protocols import PROTOCOLS  # noqa: E402
+from recipe import load_recipe  # noqa: E402
+from shared_features import SharedFeatures  # noqa: E402
+
 RESULT = Path(__file__).parent / "results" / "prior.json"
 CHOOSE, CONFIRM, SEEDS = (0, 1), (2, 3), (0, 1, 2)
 ARMS = {
@@ -24,7 +35,7 @@ ARMS = {
     "keep": ["--prior", "keep"],
     "complement": ["--prior", "complement"],
 }
-STEPS, EPISODES = 200, 1000
+STEPS, EPISODES = 200, 500
 
 
 def train(fold: int, seed: int, arm: str) -> Path:
@@ -37,14 +48,25 @@ def train(fold: int, seed: int, arm: str) -> Path:
     return run
 
 
-def evaluate(run: Path) -> dict[str, Any]:
-    """Its scores over the episodes that all cells of a fold share."""
-    path = run / f"evaluation-1shot-{EPISODES}-seed1000.json"
-    if not path.is_file():
-        subprocess.run(
-            [sys.executable, str(EXAMPLE / "evaluate.py"), str(run), "--episodes", str(EPISODES)], check=True
-        )
-    return json.loads(path.read_text())
+def evaluate(fold: int, runs: list[Path]) -> Iterator[dict[str, float]]:
+    """Scores of a fold's runs over the same episodes; they share one backbone, whose features are computed once."""
+    recipe = replace(load_recipe(runs[0]), episodes=EPISODES)
+    images, model = recipe.evaluation_images(), recipe.build_model().eval()
+    episodes = episodes_of(recipe, images)
+    shared = SharedFeatures(model, images, episodes, PROTOCOLS[recipe.protocol], recipe.size, recipe.workers)
+    for run in runs:
+        load_weights(run, model)
+        meter = FoldMeter(recipe.novel_classes())
+        for start in range(0, len(episodes), recipe.batch):
+            batch = episodes[start : start + recipe.batch]
+            with torch.no_grad():
+                logits = model.segment(shared.extracted(batch), (recipe.size, recipe.size))
+            for margin, episode in zip(logits[:, 1:] - logits[:, :1], batch, strict=True):
+                truth = shared.truth(episode)
+                resized = F.interpolate(margin[None], truth.shape, mode="bilinear", align_corners=True)
+                meter.update(resized[0, 0] > 0, truth, episode.novel_class)
+        scores = meter.scores()
+        yield {"miou": scores.miou, "fb_iou": scores.fb_iou}
 
 
 def main() -> None:
@@ -52,7 +74,10 @@ def main() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     cells = [(fold, seed, arm) for fold in (*CHOOSE, *CONFIRM) for seed in SEEDS for arm in ARMS]
     runs = {cell: train(*cell) for cell in cells}
-    scores = {cell: evaluate(run) for cell, run in runs.items()}
+    scores: dict[tuple[int, int, str], dict[str, float]] = {}
+    for fold in (*CHOOSE, *CONFIRM):
+        of_fold = [cell for cell in cells if cell[0] == fold]
+        scores |= dict(zip(of_fold, evaluate(fold, [runs[cell] for cell in of_fold]), strict=True))
 
     def gain(arm: str, folds: tuple[int, ...], score: str) -> float:
         """Mean difference to the baseline of the same fold and seed."""
