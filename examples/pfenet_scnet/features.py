@@ -5,11 +5,12 @@ A cache is a folder of plain, memory-mapped .npy arrays that `precompute.py` wro
 """
 
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 
 import numpy as np
 import torch
-from episodes import Episode
+from episodes import Episode, ImageList
 from pfenet import Extracted
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -35,6 +36,16 @@ class FeatureCache:
         self.arrays = {
             name: np.load(folder / f"{name}.npy", mmap_mode="c", allow_pickle=False) for name in BY_IMAGE + BY_PAIR
         }
+
+    def of(self, whole: ImageList, part: ImageList) -> "FeatureCache":
+        """The same features, numbered as in `part`, when this cache is of the `whole` list: one serves every fold."""
+        places = {item.image: index for index, item in enumerate(whole.items)}
+        numbered = copy(self)
+        images = {index: places[item.image] for index, item in enumerate(part.items)}
+        numbered.image_rows = {index: self.image_rows[i] for index, i in images.items() if i in self.image_rows}
+        pairs = ((index, c) for index, item in enumerate(part.items) for c in item.pixels)
+        numbered.pair_rows = {(index, c): self.pair_rows[images[index], c] for index, c in pairs}
+        return numbered
 
     def read(self, name: str, index: int, novel_class: int, view: int) -> Tensor:
         """An image's entry in one of the arrays, channels last; the class matters where entries are by pair."""

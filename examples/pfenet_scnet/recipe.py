@@ -157,9 +157,12 @@ class Recipe:
             return ImageEpochs(images, classes, self.seed, count)
         return sample_episodes(images, classes, 1, self.seed, count)
 
+    def listed_images(self) -> ImageList:
+        """The whole training list, whatever the fold."""
+        return read_list(self.data, "train", self.min_pixels, self.split)
+
     def training_images(self) -> ImageList:
-        images = read_list(self.data, "train", self.min_pixels, self.split)
-        return images.training(self.fold, self.novel)
+        return self.listed_images().training(self.fold, self.novel)
 
     def listed_images(self) -> int:
         """Images in the training list, before the fold's selection."""

@@ -125,7 +125,9 @@ def _training_data(
     """The episodes, as images or as cached features, and what varies them, in words."""
     if not recipe.cache_features:
         return EpisodeDataset(images, episodes, training_transform(recipe.size), recipe.seed), AUGMENTATION
-    cache = open_features(recipe.features, model, images, images.base_classes(recipe.fold), recipe.size)
+    whole = recipe.listed_images()
+    every_class = list(range(1, len(whole.class_names) + 1))
+    cache = open_features(recipe.features, model, whole, every_class, recipe.size).of(whole, images)
     print(f"augmentation: {CACHED_AUGMENTATION}")
     return CachedEpisodes(cache, episodes, recipe.seed), CACHED_AUGMENTATION
 

@@ -1,0 +1,114 @@
+"""What should the self-contrastive pass get for the prior mask? Folds 0 and 1 choose, folds 2 and 3 confirm.
+
+SELFCONTRAST_VOC=DIR python benchmarks/prior.py            # trains what is missing, evaluates it, writes the table
+
+Every cell is a run of examples/pfenet_scnet/train.py on cached features; a second start goes on
+where the first stopped.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean
+
+import torch
+import torch.nn.functional as F
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "pfenet_scnet"
+sys.path.insert(0, str(EXAMPLE))
+from checkpoint import load_weights  # noqa: E402
+from evaluate import episodes_of  # noqa: E402
+from metrics import FoldMeter  # noqa: E402
+from protocols import PROTOCOLS  # noqa: E402
+from recipe import load_recipe  # noqa: E402
+from shared_features import SharedFeatures  # noqa: E402
+
+RESULT = Path(__file__).parent / "results" / "prior.json"
+CHOOSE, CONFIRM, SEEDS = (0, 1), (2, 3), (0, 1, 2)
+ARMS = {
+    "baseline": ["--weight", "0"],
+    "neutral": ["--prior", "neutral"],
+    "keep": ["--prior", "keep"],
+    "complement": ["--prior", "complement"],
+}
+STEPS, EPISODES = 200, 500
+
+
+def train(fold: int, seed: int, arm: str) -> Path:
+    """The run of one cell, trained if it is not there."""
+    run = Path("runs") / "prior" / f"fold{fold}-seed{seed}-{arm}"
+    if not (run / "result.json").is_file():
+        options = ["--fold", str(fold), "--seed", str(seed), "--steps", str(STEPS), "--out", str(run), *ARMS[arm]]
+        fixed = ["--cache_features", "true", "--episodes", "20", "--workers", "0", "--resume", "true"]
+        subprocess.run([sys.executable, str(EXAMPLE / "train.py"), *fixed, *options], check=True)
+    return run
+
+
+def evaluate(fold: int, runs: list[Path]) -> Iterator[dict[str, float]]:
+    """Scores of a fold's runs over the same episodes; they share one backbone, whose features are computed once."""
+    recipe = replace(load_recipe(runs[0]), episodes=EPISODES)
+    images, model = recipe.evaluation_images(), recipe.build_model().eval()
+    episodes = episodes_of(recipe, images)
+    shared = SharedFeatures(model, images, episodes, PROTOCOLS[recipe.protocol], recipe.size, recipe.workers)
+    for run in runs:
+        load_weights(run, model)
+        meter = FoldMeter(recipe.novel_classes())
+        for start in range(0, len(episodes), recipe.batch):
+            batch = episodes[start : start + recipe.batch]
+            with torch.no_grad():
+                logits = model.segment(shared.extracted(batch), (recipe.size, recipe.size))
+            for margin, episode in zip(logits[:, 1:] - logits[:, :1], batch, strict=True):
+                truth = shared.truth(episode)
+                resized = F.interpolate(margin[None], truth.shape, mode="bilinear", align_corners=True)
+                meter.update(resized[0, 0] > 0, truth, episode.novel_class)
+        scores = meter.scores()
+        yield {"miou": scores.miou, "fb_iou": scores.fb_iou}
+
+
+def main() -> None:
+    """Train, evaluate, choose, confirm."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    cells = [(fold, seed, arm) for fold in (*CHOOSE, *CONFIRM) for seed in SEEDS for arm in ARMS]
+    runs = {cell: train(*cell) for cell in cells}
+    scores: dict[tuple[int, int, str], dict[str, float]] = {}
+    for fold in (*CHOOSE, *CONFIRM):
+        of_fold = [cell for cell in cells if cell[0] == fold]
+        scores |= dict(zip(of_fold, evaluate(fold, [runs[cell] for cell in of_fold]), strict=True))
+
+    def gain(arm: str, folds: tuple[int, ...], score: str) -> float:
+        """Mean difference to the baseline of the same fold and seed."""
+        pairs = [(scores[fold, seed, arm], scores[fold, seed, "baseline"]) for fold in folds for seed in SEEDS]
+        return mean(ours[score] - baseline[score] for ours, baseline in pairs)
+
+    arms = [arm for arm in ARMS if arm != "baseline"]
+    chosen = max(arms, key=lambda arm: gain(arm, CHOOSE, "miou"))
+    environment = json.loads((next(iter(runs.values())) / "result.json").read_text())["environment"]
+    report = {
+        "command": "SELFCONTRAST_VOC=voc-small python benchmarks/prior.py",
+        "steps": STEPS,
+        "evaluation_episodes": EPISODES,
+        "seeds": SEEDS,
+        "chosen_on_folds_0_1": chosen,
+        "gain_over_baseline": {
+            arm: {
+                name: {score: round(gain(arm, folds, score), 2) for score in ("miou", "fb_iou")}
+                for name, folds in (("folds 0, 1", CHOOSE), ("folds 2, 3", CONFIRM))
+            }
+            for arm in arms
+        },
+        "cells": [
+            {"fold": fold, "seed": seed, "arm": arm, "miou": one["miou"], "fb_iou": one["fb_iou"]}
+            for (fold, seed, arm), one in scores.items()
+        ],
+        "environment": environment,
+    }
+    RESULT.write_text(json.dumps(report, indent=2) + "\n")
+    print(json.dumps({key: report[key] for key in ("chosen_on_folds_0_1", "gain_over_baseline")}, indent=2))
+
+
+if __name__ == "__main__":
+    main()
