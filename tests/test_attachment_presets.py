@@ -2,86 +2,18 @@
 
 import copy
 import pickle
-from collections.abc import Callable
-from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from host_models.cosine_family import explicit
-from hosts import BUILDERS, COSINE, LEARNED, Small, build
+from attached import leaves
+from hosts import BUILDERS, Small, build
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+from written_out import COUNTERS, logits_of, seeded, written_out
 
-from selfcontrast import Attachment
-from selfcontrast.auxiliary import SelfContrast
 from selfcontrast.hosts import PRESETS
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*experimental")
-NEUTRAL: Callable[[Tensor], Tensor] = lambda prior: torch.full_like(prior, 0.5)  # noqa: E731
-COUNTERS: dict[str, Callable[[Tensor], Tensor]] = {
-    "neutral": NEUTRAL,
-    "keep": lambda prior: prior,
-    "complement": lambda prior: 1 - prior,
-}
 everyone = pytest.mark.parametrize("name", BUILDERS)
-learned = pytest.mark.parametrize("name", LEARNED)
-cosine = pytest.mark.parametrize("name", COSINE)
-
-
-class Recorder(TorchFunctionMode):
-    """Every cosine similarity of a forward: its features and its prototype."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls: list[tuple[Tensor, Tensor]] = []
-
-    def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
-        if func is torch.cosine_similarity:
-            self.calls.append((args[0].detach(), args[1].detach()))
-        return func(*args, **(kwargs or {}))
-
-
-def logits_of(contrast: SelfContrast | None) -> tuple[Tensor, ...]:
-    assert contrast is not None
-    return (contrast.logits,) if isinstance(contrast.logits, Tensor) else contrast.logits
-
-
-def written_out(small: Small, attachment: Attachment) -> tuple[Tensor, ...]:
-    """The pass's logits by the test's own second comparison, from the map that the pass used."""
-    assert attachment.contrast is not None
-    attachment.auxiliary.eval()
-    prototype_map = attachment.contrast.prototype_map
-    if small.name not in COSINE:
-        return small.model.explicit(prototype_map, NEUTRAL, *small.arguments, **small.keywords)
-    return (explicit_cosine(small, prototype_map),)
-
-
-def explicit_cosine(small: Small, prototype_map: Tensor) -> Tensor:
-    """The query's similarities are found by their values here, not by where they lie in memory."""
-    features = small.model.query_features(*small.arguments)
-    with Recorder() as recorder:
-        seeded(small)
-    rows = []
-    for own, its_map in zip(features.split(1), prototype_map.split(1), strict=True):
-        prototypes = [
-            prototype[row] if len(prototype) > 1 else prototype[0]
-            for heard, prototype in recorder.calls
-            for row, image in enumerate(heard.reshape(-1, *own.shape[1:]))
-            if torch.equal(image, own[0])
-        ]
-        # PANet and PPNet score the background first, MLC and SSP the foreground.
-        foreground = prototypes[1 if small.name in ("panet", "ppnet") else 0]
-        scale = 20.0 if small.name in ("panet", "ppnet") else 10.0
-        rows.append(explicit(own, foreground[None], its_map, scale))
-    return torch.cat(rows)
-
-
-def seeded(small: Small, attachment: Attachment | None = None) -> Any:
-    """A forward, or with an attachment a training step's, from one and the same seed."""
-    torch.manual_seed(3)
-    np.random.seed(3)
-    return small() if attachment is None else small.step(attachment)
 
 
 def complement(mask: Tensor) -> Tensor:
@@ -95,10 +27,6 @@ def hooks_of(model: nn.Module) -> list[tuple[str, int]]:
         for hooks in (module._forward_hooks, module._forward_pre_hooks)
         if hooks
     ]
-
-
-def flat(output: Any) -> list[Tensor]:
-    return [leaf for leaf in torch.utils._pytree.tree_leaves(output) if isinstance(leaf, Tensor)]
 
 
 def test_every_preset_has_a_small_model() -> None:
@@ -134,7 +62,7 @@ def test_the_host_computes_what_it_did_alone(name: str) -> None:
     expected = seeded(plain.still())
     attachment = plugged.still().attach()
     found = seeded(plugged, attachment)
-    for one, other in zip(flat(found), flat(expected), strict=True):
+    for one, other in zip(leaves(found), leaves(expected), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
     # Running statistics and counts of batches too, of BatchNorm before, inside and behind the comparison.
     torch.testing.assert_close(plugged.model.state_dict(), plain.model.state_dict(), rtol=1e-5, atol=1e-6)
@@ -168,7 +96,7 @@ def test_inference_is_bit_equal_and_meets_no_hook_inside(name: str) -> None:
     probe.register_forward_hook(lambda *_: seen.append([f for f in hooks_of(small.model) if f[0] == ""]))
     found = seeded(small)
     assert seen and all(inside == [("", 1), ("", 1)] for inside in seen)
-    assert all(torch.equal(one, other) for one, other in zip(flat(found), flat(expected), strict=True))
+    assert all(torch.equal(one, other) for one, other in zip(leaves(found), leaves(expected), strict=True))
     loss = small.mask.float().mean()
     assert attachment.blend(loss) is loss and attachment.contrast is None
 
@@ -220,7 +148,7 @@ def test_after_a_detach_training_is_the_hosts_own(name: str) -> None:
     attachment = plugged.attach()
     attachment.detach()
     expected, found = seeded(plain), seeded(plugged)
-    assert all(torch.equal(one, other) for one, other in zip(flat(found), flat(expected), strict=True))
+    assert all(torch.equal(one, other) for one, other in zip(leaves(found), leaves(expected), strict=True))
     assert hooks_of(plugged.model) == [] and attachment.contrast is None
 
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 from hosts import build
-from test_attachment_presets import explicit_cosine, logits_of
 from torch import nn
 from torch.nn import functional as F
+from written_out import explicit_cosine, logits_of
 
 from selfcontrast import CosineHost, InputError, SelfContrastiveAuxiliary
 
