@@ -1,5 +1,7 @@
 """Cached episodes stand in for images: same loss and gradients, mirroring kept, nothing else varied."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from backbones import build_backbone
@@ -36,6 +38,16 @@ def model():
 @pytest.fixture(scope="module")
 def cache(images, model, tmp_path_factory):
     return open_features(tmp_path_factory.mktemp("features"), model, images, CLASSES, SIZE)
+
+
+def test_one_cache_of_a_list_serves_a_part_of_it(images, cache):
+    part = replace(images, items=images.items[:0:-2])
+    episode = Episode(3, 0, (1,))
+    places = [images.items.index(part.items[index]) for index in (0, 1)]
+    same = Episode(3, places[0], (places[1],))
+    (ours,), (expected,) = CachedEpisodes(cache.of(images, part), [episode]), CachedEpisodes(cache, [same])
+    assert all(torch.equal(ours[key], expected[key]) for key in ("mid", "support_mid", "support_high_level", "mask"))
+    assert places != [0, 1] and not torch.equal(ours["mid"], ours["support_mid"][0])
 
 
 def images_of_view(images, view):

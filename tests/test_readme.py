@@ -6,13 +6,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from hosts import build
 from torch import nn
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 
-class Host(nn.Module):
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+class Own(nn.Module):
     def __init__(self):
         super().__init__()
         self.head = nn.Conv2d(16, 2, 1)
@@ -21,32 +25,43 @@ class Host(nn.Module):
         return self.head(torch.cat([features, prototype_map], 1))
 
 
-def test_the_python_blocks_run():
+def test_the_three_lines_attach_to_a_model_that_nobody_edited(capsys):
+    hero, check, *_ = BLOCKS
+    lines = [line for line in hero.splitlines() if line.strip()]
+    assert len(lines) == 3
+    small = build("pfenet")
+    names = {"model": small.model, "batch": tuple(small.keywords[name] for name in ("x", "s_x", "s_y", "y"))}
+    exec("\n".join(lines[:2]), names)
+    exec(check.partition("\n")[0], names)
+    assert capsys.readouterr().out.startswith("ok")
+    names["loss"] = main_loss = small.main_loss(small.model(*names["batch"]))
+    exec(lines[2], names)
+    assert names["loss"] != main_loss and names["attachment"].contrast is not None
+    names["loss"].backward()
+    exec(check.partition("\n")[2], names)
+    assert not small.model._forward_hooks
+
+
+def test_the_other_python_blocks_run():
     torch.manual_seed(0)
     mask = torch.zeros(2, 32, 32, dtype=torch.long)
     mask[:, 8:20, 8:20] = 1
     names = {
-        "model": Host(),
+        "model": Own(),
         "features": torch.rand(2, 8, 8, 8, requires_grad=True),
         "high_level": torch.rand(2, 16, 4, 4),
         "mask": mask,
         "main_loss": torch.tensor(1.0),
     }
-    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len(blocks) == 2
-    for block in blocks:
+    assert len(BLOCKS) == 4
+    for block in BLOCKS[2:]:
         exec(block, names)
     names["loss"].backward()
     assert names["model"].head.weight.grad is not None and names["loss"] != 1
     assert names["prototype_map"].shape == (2, 8, 8, 8)
 
 
-def test_three_lines_are_three_lines():
-    hero = re.search(r"```python\n(.*?)```", README, re.DOTALL)[1]
-    assert len([line for line in hero.splitlines() if line.strip()]) == 3
-
-
-@pytest.mark.parametrize("name", ["README.md", "docs/data.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/data.md", "docs/attach.md"])
 def test_files_and_options_it_names_exist(name):
     page = ROOT / name
     # torchrun's own options are not ours to know.

@@ -164,10 +164,6 @@ class Recipe:
     def training_images(self) -> ImageList:
         return self.listed_images().training(self.fold, self.novel)
 
-    def listed_images(self) -> int:
-        """Images in the training list, before the fold's selection."""
-        return len(read_list(self.data, "train", self.min_pixels, self.split).items)
-
     def evaluation_images(self) -> ImageList:
         return read_list(self.data, "val", self.min_pixels, self.split)
 

@@ -108,7 +108,7 @@ def _conclude(
     result = report(recipe, [evaluate(model, recipe, images)], images) | training
     result |= {name: getattr(recipe, name) for name in ("steps", "weight", "seed", "batch", "select")}
     if recipe.benchmark:
-        comparison = paper.compare(recipe, result["miou"], recipe.listed_images())
+        comparison = paper.compare(recipe, result["miou"], len(recipe.listed_images().items))
         paper.say(recipe, result["miou"], comparison)
         result["paper"] = comparison._asdict()
     result["environment"] = environment()
