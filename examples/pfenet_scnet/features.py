@@ -41,10 +41,9 @@ class FeatureCache:
         """The same features, numbered as in `part`, when this cache is of the `whole` list: one serves every fold."""
         places = {item.image: index for index, item in enumerate(whole.items)}
         numbered = copy(self)
-        images = {index: places[item.image] for index, item in enumerate(part.items)}
-        numbered.image_rows = {index: self.image_rows[i] for index, i in images.items() if i in self.image_rows}
-        pairs = ((index, c) for index, item in enumerate(part.items) for c in item.pixels)
-        numbered.pair_rows = {(index, c): self.pair_rows[images[index], c] for index, c in pairs}
+        images = {places[item.image]: index for index, item in enumerate(part.items)}
+        numbered.image_rows = {images[i]: row for i, row in self.image_rows.items() if i in images}
+        numbered.pair_rows = {(images[i], c): row for (i, c), row in self.pair_rows.items() if i in images}
         return numbered
 
     def read(self, name: str, index: int, novel_class: int, view: int) -> Tensor:
