@@ -21,7 +21,17 @@ from selfcontrast.errors import InputError, require
 from selfcontrast.hooks import Hooks
 from selfcontrast.host import Call, Exit, Host
 from selfcontrast.host_text import host_text
-from selfcontrast.tracing import Map, Trace, fixed_statistics, follow, image_leaves, other_image, trace, with_leaf
+from selfcontrast.tracing import (
+    Map,
+    Trace,
+    fixed_statistics,
+    follow,
+    gauge,
+    image_leaves,
+    other_image,
+    trace,
+    with_leaf,
+)
 from selfcontrast.trees import tensors_in
 
 
@@ -89,6 +99,7 @@ def _follow_images(model: nn.Module, arguments: tuple[Any, ...], keywords: dict[
         "write the Host(...) by hand: support and query cannot be told apart here",
     )
     base = _trace(model, arguments, keywords)
+    gauge(base, _trace(model, arguments, keywords))
     for image in images:
         others, named = with_leaf((arguments, keywords), image, other_image)
         follow(base, _trace(model, others, named))

@@ -16,8 +16,8 @@ from torch.utils.hooks import RemovableHandle
 
 from selfcontrast.precision import at_least_float32
 
-# Relative: the same sums on the same data differ by less, other data by far more.
-NOISE = 1e-5
+# Of a channel's size: what is left of the same value at every place after it was pooled, resized and added up.
+ROUNDING = 1e-5
 
 
 @dataclass
@@ -32,6 +32,7 @@ class Map:
         zero: (D,) bool, channels that are 0 everywhere.
         values: smallest and largest value of each channel, (2, D).
         print: (B, D), a fingerprint of each channel.
+        noise: (B, D), how far the fingerprints of two equal forwards lie apart: 0 where sums are deterministic.
         follows: for each input that was changed, (D,) bool, the channels that changed with it.
     """
 
@@ -45,6 +46,7 @@ class Map:
     zero: Tensor
     values: Tensor
     print: Tensor
+    noise: Tensor
     follows: list[Tensor] = field(default_factory=list[Tensor])
 
     @property
@@ -130,24 +132,34 @@ def _measure(tensor: Tensor, name: str, turn: int, items: tuple[int | str, ...],
         started,
         ended,
         tuple(tensor.shape),
-        flat=(high - low <= NOISE * size).all(0),
+        flat=(high - low <= ROUNDING * size).all(0),
         zero=(size == 0).all(0),
         values=torch.stack([low.amin(0), high.amax(0)]),
         print=pixels @ weights,
+        noise=torch.zeros(pixels.shape[:2], device=pixels.device),
     )
+
+
+def gauge(base: Trace, again: Trace) -> None:
+    """Note on every map of `base` how far `again`, an equal forward, lies apart."""
+    for one, other in _pairs(base, again):
+        if other is not None:
+            one.noise = (one.print - other.print).abs()
 
 
 def follow(base: Trace, changed: Trace) -> None:
     """Note on every map of `base` which of its channels are others in `changed`, a forward with another input."""
-    for before, after in ((base.inputs, changed.inputs), (base.outputs, changed.outputs)):
-        others = {one.key: one for one in after}
-        for one in before:
-            other = others.get(one.key)
-            if other is None or other.shape != one.shape:
-                one.follows.append(torch.ones_like(one.flat))
-                continue
-            gap = (one.print - other.print).abs()
-            one.follows.append((gap > NOISE * torch.maximum(one.print.abs(), other.print.abs())).any(0))
+    for one, other in _pairs(base, changed):
+        gap = one.print - other.print if other is not None else torch.full_like(one.print, torch.inf)
+        one.follows.append((gap.abs() > 4 * one.noise).any(0))
+
+
+def _pairs(base: Trace, other: Trace) -> Iterator[tuple[Map, Map | None]]:
+    """Every map of a trace beside the same one of another, if that has it."""
+    for ours, theirs in ((base.inputs, other.inputs), (base.outputs, other.outputs)):
+        by_key = {(one.key, one.shape): one for one in theirs}
+        for one in ours:
+            yield one, by_key.get((one.key, one.shape))
 
 
 def image_leaves(arguments: Any) -> list[int]:

@@ -56,7 +56,9 @@ def episode(pixels: int, size: Size, *, unlabelled: bool = True) -> Episode:
     if unlabelled:
         query_mask[:, :, -pixels // 8 :] = 255
     images = torch.randn(size.batch, 1 + size.shots, 3, pixels, pixels)
-    return Episode(images[:, 0], query_mask, images[:, 1:], masks[:, 1:])
+    # Whole tensors, as a data loader gives: some code takes views of them.
+    support, support_mask = images[:, 1:].contiguous(), masks[:, 1:].contiguous()
+    return Episode(images[:, 0].contiguous(), query_mask, support, support_mask)
 
 
 def freeze(*modules: nn.Module) -> None:

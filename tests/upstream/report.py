@@ -40,6 +40,7 @@ def main(checkouts: Path) -> None:
     for name in PRESETS:
         for size in BUILDERS[name].sizes:
             # Some published code prints while it is built.
+            print(f"{name}: {size}", file=sys.stderr)
             with on_cpu(), contextlib.redirect_stdout(sys.stderr):
                 published = build(name, checkouts, size)
                 results.setdefault(name, {})[f"{size.batch} x {size.shots}-shot"] = measure(published)
