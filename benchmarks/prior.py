@@ -48,7 +48,7 @@ def train(fold: int, seed: int, arm: str) -> Path:
     return run
 
 
-def evaluate(fold: int, runs: list[Path]) -> Iterator[dict[str, float]]:
+def evaluate(runs: list[Path]) -> Iterator[dict[str, float]]:
     """Scores of a fold's runs over the same episodes; they share one backbone, whose features are computed once."""
     recipe = replace(load_recipe(runs[0]), episodes=EPISODES)
     images, model = recipe.evaluation_images(), recipe.build_model().eval()
@@ -69,6 +69,14 @@ def evaluate(fold: int, runs: list[Path]) -> Iterator[dict[str, float]]:
         yield {"miou": scores.miou, "fb_iou": scores.fb_iou}
 
 
+def scored(fold: int, runs: list[Path]) -> list[dict[str, float]]:
+    """What `evaluate` gave, kept beside the runs."""
+    path = runs[0].parent / f"fold{fold}-{EPISODES}episodes.json"
+    if not path.is_file():
+        path.write_text(json.dumps(list(evaluate(runs))))
+    return json.loads(path.read_text())
+
+
 def main() -> None:
     """Train, evaluate, choose, confirm."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -77,7 +85,7 @@ def main() -> None:
     scores: dict[tuple[int, int, str], dict[str, float]] = {}
     for fold in (*CHOOSE, *CONFIRM):
         of_fold = [cell for cell in cells if cell[0] == fold]
-        scores |= dict(zip(of_fold, evaluate(fold, [runs[cell] for cell in of_fold]), strict=True))
+        scores |= dict(zip(of_fold, scored(fold, [runs[cell] for cell in of_fold]), strict=True))
 
     def gain(arm: str, folds: tuple[int, ...], score: str) -> float:
         """Mean difference to the baseline of the same fold and seed."""
