@@ -1,4 +1,4 @@
-"""Write what the presets measure on the published models: `python tests/upstream/measure_presets.py DIR > RESULTS.json`.
+"""Write what the presets measure on the published models: `python measure_presets.py DIR > RESULTS.json`.
 
 DIR holds the checkouts, see README.md beside this file.
 """
