@@ -13,7 +13,7 @@ from jaxtyping import Int
 from torch import Generator, Tensor, nn
 
 from selfcontrast.batchnorm import KeepRunningStatistics
-from selfcontrast.clustering import SEEDINGS, cosine_kmeans, spatial_pyramid
+from selfcontrast.clustering import ENGINES, cosine_kmeans, spatial_pyramid
 from selfcontrast.errors import (
     check_batch,
     check_choice,
@@ -32,6 +32,7 @@ from selfcontrast.prototypes import (
     remove_foreground,
     resize_nearest,
 )
+from selfcontrast.seeding import SEEDINGS
 
 if TYPE_CHECKING:
     from selfcontrast.attachment import Attachment
@@ -84,6 +85,7 @@ class SelfContrastiveAuxiliary(nn.Module):
         prior: what the comparison gets in place of a prior mask in 0..1 that was made for the support's object:
             "neutral" (0.5 everywhere), "keep" (the same) or "complement" (1 − prior). The paper is silent.
         seeding: first centres of the k-means, "random", "k-means++" or "farthest-first".
+        engine: of the k-means, "torch" or "faiss", see `cosine_kmeans`.
         generator: source of all draws. By default the global one, so under data parallel each rank draws its own and
             `torch.manual_seed` repeats a step, compiled or not.
 
@@ -115,6 +117,7 @@ class SelfContrastiveAuxiliary(nn.Module):
         partition: str = "kmeans",
         prior: str = "neutral",
         seeding: str = "random",
+        engine: str = "torch",
         generator: Generator | None = None,
     ) -> None:
         super().__init__()
@@ -125,6 +128,7 @@ class SelfContrastiveAuxiliary(nn.Module):
         check_choice(partition, PARTITIONS, "partition")
         check_choice(prior, PRIORS, "prior")
         check_choice(seeding, SEEDINGS, "seeding")
+        check_choice(engine, ENGINES, "engine")
         if partition == "pyramid":
             square = isqrt(num_prototypes) ** 2 == num_prototypes
             require(
@@ -137,6 +141,7 @@ class SelfContrastiveAuxiliary(nn.Module):
         self.partition = partition
         self.prior = prior
         self.seeding = seeding
+        self.engine = engine
         self.generator = generator
 
     def forward(
@@ -286,6 +291,7 @@ class SelfContrastiveAuxiliary(nn.Module):
             iterations=self.iterations,
             valid=labelled_cells(mask, grid),
             seeding=self.seeding,
+            engine=self.engine,
             generator=self.generator,
         )
         return resize_nearest(labels, size)

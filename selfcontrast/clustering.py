@@ -4,16 +4,26 @@ Axes: B images, C channels, h x w the feature grid, N = h·w pixels, K clusters.
 """
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-from selfcontrast.draws import pick, uniforms
-from selfcontrast.errors import check_batch, check_choice, check_count, check_features, require, values_are_free
-from selfcontrast.precision import at_least_float32, autocast_off
+from selfcontrast.draws import uniforms
+from selfcontrast.errors import (
+    check_batch,
+    check_choice,
+    check_count,
+    check_features,
+    require,
+    values_are_free,
+    values_of,
+)
+from selfcontrast.faiss_engine import move_by_faiss
+from selfcontrast.lloyd import Lloyd, normalise
+from selfcontrast.pixels import Pixels
+from selfcontrast.precision import autocast_off
+from selfcontrast.seeding import SEEDINGS, first_centres
 
-SEEDINGS = ("random", "k-means++", "farthest-first")
-
-_CHANNELS_AT_ONCE = 64
+ENGINES = ("torch", "faiss")
 
 
 @torch.no_grad()
@@ -26,6 +36,7 @@ def cosine_kmeans(
     init: Tensor | None = None,
     seeding: str = "random",
     generator: Generator | None = None,
+    engine: str = "torch",
 ) -> Int[Tensor, "B h w"]:
     """Group the pixels of each image by the direction of their features (Eq. 4).
 
@@ -42,13 +53,16 @@ def cosine_kmeans(
         init: (B, K, C) initial centres of any length, in place of seeding.
         seeding: "random" (distinct pixels, as in classical k-means), "k-means++" or "farthest-first".
         generator: source of the seeds; not inside a compiled graph, where `torch.manual_seed` serves.
+        engine: "torch", or "faiss" (`pip install selfcontrast[faiss]`), which moves the centres by faiss' own k-means
+            on a host's copy of each image, outside graphs; seeds and labels are made here all the same.
 
     Returns:
         Labels in 0..K−1, int64.
 
     Raises:
-        InputError: on another rank or dtype, on K out of range, on shapes that do not fit and, on a CPU outside a
-            graph, on NaN or infinite features. Elsewhere a pixel whose norm is zero or not finite weighs nothing.
+        InputError: on another rank or dtype, on K out of range, on shapes that do not fit, where faiss is wanted but
+            missing and, on a CPU outside a graph, on NaN or infinite features. Elsewhere a pixel whose norm is zero or
+            not finite weighs nothing.
 
     Source: SCNet, section 3.2.2.
 
@@ -59,19 +73,20 @@ def cosine_kmeans(
     (True, False)
     """
     _check_clustering(features, num_clusters, iterations, valid, init, seeding)
-    batch, _, height, width = features.shape
+    check_choice(engine, ENGINES, "engine")
     with autocast_off(features.device):
-        pixels, inverse_norms = _measure(at_least_float32(features.detach()).flatten(2))
-        usable = inverse_norms > 0 if valid is None else valid.flatten(1) & (inverse_norms > 0)
-        weights = inverse_norms * usable
+        pixels, weights = _weigh(features.detach(), valid)
         if init is None:
-            seeds = uniforms((batch, num_clusters), features, generator)
-            centres = _seed(pixels, inverse_norms, usable, seeds, seeding)
+            seeds = uniforms((features.shape[0], num_clusters), features, generator)
+            centres = first_centres(pixels, weights, seeds, seeding)
         else:
-            centres = _normalise(init.to(pixels.dtype))
-        for _ in range(iterations):
-            centres = _move(pixels, weights, _assign(pixels, inverse_norms, usable, centres), num_clusters)
-        return _assign(pixels, inverse_norms, usable, centres).view(batch, height, width)
+            centres = normalise(init.to(pixels.dtype))
+        clustering = Lloyd(pixels, weights, num_clusters)
+        if engine == "torch":
+            centres = clustering.move(centres, iterations)
+        else:
+            centres = move_by_faiss(pixels, weights, centres, iterations)
+        return clustering.assign(centres).view(-1, *features.shape[2:])
 
 
 def spatial_pyramid(features: Tensor, bins: int) -> Int[Tensor, "B h w"]:
@@ -139,100 +154,23 @@ def _check_clustering(
         )
 
 
-def _measure(pixels: Float[Tensor, "B C N"]) -> tuple[Float[Tensor, "B C N"], Float[Tensor, "B N"]]:
-    """The pixels and 1/‖x‖ of each, 0 for a pixel that weighs nothing."""
-    # vector_norm over a strided axis reads the map a dozen times over; chunks of channels read it twice.
-    squares = torch.zeros_like(pixels[:, 0])
-    for start in range(0, pixels.shape[1], _CHANNELS_AT_ONCE):
-        squares = squares + pixels[:, start : start + _CHANNELS_AT_ONCE].square().sum(1)
-    finite = torch.isfinite(squares)
-    if values_are_free(squares):
+def _weigh(features: Float[Tensor, "B C h w"], valid: Tensor | None) -> tuple[Pixels, Float[Tensor, "B N"]]:
+    """The pixels, and 1/‖x‖ of each, 0 for one that is left out or has no direction."""
+    pixels = Pixels(features)
+    norms = pixels.norms()
+    finite = torch.isfinite(norms)
+    if values_are_free(norms):
+        (strangers,) = values_of((~finite).sum())
         require(
-            bool(finite.all()),
+            strangers == 0,
             "features",
             "finite values",
-            f"{int((~finite).sum())} pixels whose norm is NaN or infinite",
+            f"{strangers} pixels whose norm is NaN or infinite",
             "look for the layer that made them, or lower the learning rate",
         )
     else:
-        pixels = torch.where(finite[:, None], pixels, 0.0)
-    usable = finite & (squares > 0)
-    return pixels, torch.where(usable, squares.clamp(min=torch.finfo(squares.dtype).tiny).rsqrt(), 0.0)
-
-
-def _normalise(centres: Float[Tensor, "B K C"]) -> Float[Tensor, "B K C"]:
-    norms = centres.square().sum(2, keepdim=True).sqrt()
-    return centres / norms.clamp(min=torch.finfo(centres.dtype).tiny)
-
-
-def _assign(
-    pixels: Float[Tensor, "B C N"],
-    inverse_norms: Float[Tensor, "B N"],
-    usable: Bool[Tensor, "B N"],
-    centres: Float[Tensor, "B K C"],
-) -> Int[Tensor, "B N"]:
-    """Label each pixel with its nearest centre, then give every empty cluster a pixel."""
-    # The largest product with a unit centre is the largest cosine: the pixels need no normalising.
-    # A zero centre stands for no direction, so nothing is near it.
-    lost = (centres == 0).all(2, keepdim=True)
-    best, labels = (centres @ pixels).masked_fill(lost, -torch.inf).max(1)
-    return _fill_empty(labels, best * inverse_norms, usable, centres.shape[1])
-
-
-def _fill_empty(
-    labels: Int[Tensor, "B N"], cosines: Float[Tensor, "B N"], usable: Bool[Tensor, "B N"], num_clusters: int
-) -> Int[Tensor, "B N"]:
-    """Hand an image's worst-served pixels to its empty clusters, never another cluster's best-served one."""
-    clusters = torch.arange(num_clusters, device=labels.device)[:, None]
-    positions = torch.arange(labels.shape[1], device=labels.device)
-    members = (labels[:, None] == clusters) & usable[:, None]
-    empty = ~members.any(2)
-    best_served = torch.where(members, cosines[:, None], -torch.inf).max(2).indices
-    kept = ((positions == best_served[:, :, None]) & ~empty[:, :, None]).any(1)
-    service, worst = torch.where(usable & ~kept, cosines, torch.inf).topk(num_clusters, dim=1, largest=False)
-    rank = (empty.cumsum(1) - 1).clamp(min=0)
-    takes = empty & (service.gather(1, rank) < torch.inf)
-    moves = (positions == worst.gather(1, rank)[:, :, None]) & takes[:, :, None]
-    moved, taker = moves.byte().max(1)
-    return torch.where(moved.bool(), taker, labels)
-
-
-def _move(
-    pixels: Float[Tensor, "B C N"], weights: Float[Tensor, "B N"], labels: Int[Tensor, "B N"], num_clusters: int
-) -> Float[Tensor, "B K C"]:
-    """Each centre moves to the mean direction of its pixels; 1/‖x‖ as the weight stands for normalised pixels."""
-    clusters = torch.arange(num_clusters, device=labels.device)[:, None]
-    return _normalise(((labels[:, None] == clusters) * weights[:, None]) @ pixels.transpose(1, 2))
-
-
-def _seed(
-    pixels: Float[Tensor, "B C N"],
-    inverse_norms: Float[Tensor, "B N"],
-    usable: Bool[Tensor, "B N"],
-    seeds: Float[Tensor, "B K"],
-    seeding: str,
-) -> Float[Tensor, "B K C"]:
-    """Distinct usable pixels as unit centres; a centre that finds no pixel left is zero, and so comes out empty."""
-    centres: list[Tensor] = []
-    left, nearest = usable, torch.full_like(inverse_norms, -1.0)
-    for step, uniform in enumerate(seeds.unbind(1)):
-        index = _next_seed(left, nearest, uniform, "random" if step == 0 else seeding)
-        found = left.gather(1, index[:, None])
-        scale = inverse_norms.gather(1, index[:, None]) * found
-        centre = pixels.gather(2, index[:, None, None].expand(-1, pixels.shape[1], 1))[:, :, 0] * scale
-        centres.append(centre)
-        left = left.scatter(1, index[:, None], False)
-        if seeding != "random":
-            nearest = torch.maximum(nearest, (centre[:, None] @ pixels)[:, 0] * inverse_norms)
-    return torch.stack(centres, dim=1)
-
-
-def _next_seed(
-    left: Bool[Tensor, "B N"], nearest: Float[Tensor, "B N"], uniform: Float[Tensor, " B"], seeding: str
-) -> Int[Tensor, " B"]:
-    """The pixel that comes next, given the cosine of each to the `nearest` centre so far."""
-    if seeding == "farthest-first":
-        return torch.where(left, nearest, torch.inf).min(1).indices
-    # On unit vectors the squared distance of k-means++ is twice the cosine distance.
-    weights = (1 - nearest).clamp(min=0) if seeding == "k-means++" else torch.ones_like(nearest)
-    return pick(weights * left, uniform)
+        pixels = Pixels(torch.where(finite.view(-1, 1, *features.shape[2:]), features, 0.0))
+    counts = finite & (norms > 0)
+    if valid is not None:
+        counts = counts & valid.flatten(1)
+    return pixels, torch.where(counts, norms.clamp(min=torch.finfo(norms.dtype).tiny).reciprocal(), 0.0)

@@ -1,5 +1,8 @@
 """What the public door refuses: each message names the argument, what was expected, what came and the fix."""
 
+from math import isfinite
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -23,6 +26,11 @@ def values_are_free(tensor: Tensor) -> bool:
     return tensor.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
+def values_of(tensor: Tensor) -> list[Any]:
+    """The values of a tensor that may be read, without dispatching an operation for it."""
+    return tensor.flatten().tolist()  # pyright: ignore
+
+
 def check_features(features: Tensor, argument: str) -> None:
     """Refuse anything but a floating-point (B, C, h, w) map that holds at least one value."""
     require(
@@ -40,14 +48,17 @@ def check_features(features: Tensor, argument: str) -> None:
 def check_finite(features: Tensor, argument: str) -> None:
     """Refuse NaN and infinity where looking for them is free."""
     if values_are_free(features):
-        finite = torch.isfinite(features.detach())
-        require(
-            bool(finite.all()),
-            argument,
-            "finite values",
-            f"{int((~finite).sum())} NaN or infinite ones",
-            "look for the layer that made them, or lower the learning rate",
-        )
+        # A sum is NaN or infinite if a value is; looking at each would take memory.
+        (total,) = values_of(features.detach().sum())
+        if not isfinite(total):
+            strangers = values_of((~torch.isfinite(features)).sum())[0]
+            require(
+                strangers == 0,
+                argument,
+                "finite values",
+                f"{strangers} NaN or infinite ones",
+                "look for the layer that made them, or lower the learning rate",
+            )
 
 
 def check_mask(mask: Tensor, batch: int, ignore_index: int, argument: str = "mask") -> None:
@@ -61,7 +72,7 @@ def check_mask(mask: Tensor, batch: int, ignore_index: int, argument: str = "mas
     )
     check_batch(mask, batch, argument)
     if values_are_free(mask):
-        strangers = int(((mask != 0) & (mask != 1) & (mask != ignore_index)).sum())
+        (strangers,) = values_of(((mask != 0) & (mask != 1) & (mask != ignore_index)).sum())
         require(
             strangers == 0,
             argument,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from selfcontrast import cosine_kmeans
-from selfcontrast.clustering import SEEDINGS
+from selfcontrast.seeding import SEEDINGS
 
 
 def random_case(seed: int, clusters: int, *shape: int) -> tuple[Tensor, Tensor]:
@@ -199,3 +199,71 @@ def test_the_objective_never_grows(seed: int, clusters: int) -> None:
     runs = [cosine_kmeans(features, clusters, init=init, iterations=step) for step in range(6)]
     values = [objective(features, labels) for labels in runs]
     assert all(later <= earlier + 1e-5 for earlier, later in pairwise(values))
+
+
+@pytest.mark.parametrize("mates", ["other", "huge", "zero"])
+def test_an_images_labels_do_not_depend_on_its_batch(mates: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    features, init = torch.randn(4, 8, 9, 9, generator=generator), torch.randn(4, 3, 8, generator=generator)
+    labels = cosine_kmeans(features, 3, init=init)
+    changed = features * {"other": -1.0, "huge": 1e15, "zero": 0.0}[mates]
+    changed[1] = features[1]
+    assert torch.equal(cosine_kmeans(changed, 3, init=init)[1], labels[1])
+    assert torch.equal(cosine_kmeans(features[1:2], 3, init=init[1:2])[0], labels[1])
+
+
+def test_labels_follow_a_permutation_of_the_batch() -> None:
+    features, init = torch.randn(4, 8, 9, 9), torch.randn(4, 3, 8)
+    order = torch.tensor([2, 0, 3, 1])
+    labels = cosine_kmeans(features, 3, init=init)
+    assert torch.equal(cosine_kmeans(features[order], 3, init=init[order]), labels[order])
+
+
+def test_an_empty_cluster_of_one_image_moves_no_pixel_of_another() -> None:
+    features, init = torch.rand(2, 8, 6, 6), torch.rand(2, 3, 8)
+    alone = cosine_kmeans(features[1:], 3, init=init[1:])
+    init[0, 1] = -1
+    assert torch.equal(cosine_kmeans(features, 3, init=init)[1:], alone)
+
+
+def test_no_gradient_flows() -> None:
+    features = torch.randn(1, 4, 5, 5, requires_grad=True)
+    init = torch.randn(1, 2, 4, requires_grad=True)
+    labels = cosine_kmeans(features, 2, init=init)
+    assert not labels.requires_grad and labels.dtype == torch.int64
+
+
+def test_the_length_of_an_initial_centre_is_no_matter() -> None:
+    features, init = torch.randn(2, 8, 6, 6), torch.randn(2, 3, 8)
+    scaled = init * torch.tensor([0.25, 8.0, 64.0])[:, None]
+    assert torch.equal(cosine_kmeans(features, 3, init=scaled), cosine_kmeans(features, 3, init=init))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("seeding", SEEDINGS)
+def test_a_non_finite_pixel_weighs_nothing_where_values_are_not_read(
+    values_cost: None, seeding: str, value: float
+) -> None:
+    features = torch.randn(2, 8, 6, 6, generator=torch.Generator().manual_seed(0))
+    valid = torch.ones(2, 6, 6, dtype=torch.bool)
+    valid[0, 2, 3] = False
+    torch.manual_seed(0)
+    expected = cosine_kmeans(features, 3, valid=valid, seeding=seeding)
+    features[0, 5, 2, 3] = value
+    torch.manual_seed(0)
+    labels = cosine_kmeans(features, 3, seeding=seeding)
+    assert torch.equal(labels[valid], expected[valid])
+    assert labels[0, 2, 3] in (0, 1, 2)
+
+
+@pytest.mark.parametrize("seeding", SEEDINGS)
+@pytest.mark.parametrize("masked", [True, False])
+def test_a_zero_pixel_weighs_nothing(seeding: str, masked: bool) -> None:
+    features = torch.randn(20, 8, 4, 4)
+    valid = torch.rand(20, 4, 4) > 0.5
+    features = torch.where(valid[:, None], features, 0.0)
+    first, second = (
+        cosine_kmeans(features, 3, valid=mask, seeding=seeding, generator=torch.Generator().manual_seed(0))
+        for mask in (valid, torch.ones_like(valid) if masked else None)
+    )
+    assert torch.equal(first[valid], second[valid])
