@@ -1,0 +1,59 @@
+"""What is dispatched: a stand-in for the kernels that an accelerator would launch."""
+
+from collections import Counter
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+# For each of these the host waits for a value.
+HOST_READS = {
+    "_local_scalar_dense",
+    "nonzero",
+    "masked_select",
+    "item",
+    "equal",
+    "is_nonzero",
+    "_unique2",
+    "unique_dim",
+}
+# They compute nothing.
+_FREE = {"_unsafe_view", "_reshape_alias", "lift_fresh", "device", "promote_types", "scalar_tensor"}
+
+
+class Recorder(TorchDispatchMode):
+    """Counts operations.
+
+    Attributes:
+        operations: how often each was dispatched, views apart.
+        bytes: of all tensors that these read and wrote.
+        reads: operations that make the host wait, in order.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.operations: Counter[str] = Counter()
+        self.bytes = 0
+        self.reads: list[str] = []
+
+    def __torch_dispatch__(
+        self, operation: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = operation(*args, **(kwargs or {}))
+        name = operation.overloadpacket.__name__
+        if name in HOST_READS or _looks_up(name, args):
+            self.reads.append(name)
+        if not operation.is_view and name not in _FREE:
+            self.operations[name] += 1
+            touched = (leaf for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, Tensor))
+            self.bytes += sum(tensor.numel() * tensor.element_size() for tensor in touched)
+        return result
+
+
+def _looks_up(name: str, args: tuple[Any, ...]) -> bool:
+    """Indexing by a bool looks up where it is true."""
+    return name in ("index", "index_put", "index_put_") and any(
+        index is not None and index.dtype == torch.bool for index in args[1]
+    )

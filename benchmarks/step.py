@@ -1,0 +1,237 @@
+"""What does a training step cost with the self-contrastive task, by each way of making its second comparison?
+
+python benchmarks/step.py [--batch 4] [--size 473] [--rounds 3] [--device cpu]     # half an hour on two cores
+
+The reference PFENet in the ResNet-50 layout with random weights, 1-shot; forward, backward and SGD. The ways: `fold`
+doubles the batch from the comparison on, `explicit` names the comparison, `replay` runs the model's forward a second
+time with all before the comparison remembered. Rounds go through the arms in turn; a figure is the ratio to the
+baseline's step of the same round. SCNet's own part is clustering, pooling, map and loss, forward and backward, on
+logits that cost nothing. Memory is the peak beyond what was there before the step, in a process that takes one.
+"""
+
+import argparse
+import multiprocessing
+import resource
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from measure import command, interleave, machine, publish, spread, use_threads
+from torch import Tensor, nn
+
+from backbones import build_backbone  # isort: skip
+from pfenet import PFENet  # isort: skip
+from selfcontrast import Entry, Exit, Host, SelfContrastiveAuxiliary
+
+SEED = 0
+WAYS = ("fold", "explicit", "replay")
+HOST = Host(
+    features="model.down_query",
+    high_level="high_level",
+    entries=(Entry("model.init_merge.*", "C:2C", prior="2C:"),),
+    exits=(Exit("model.cls"), Exit("model.inner_cls.*")),
+    mask="y",
+)
+
+
+class Episodes(NamedTuple):
+    """One batch: images, the support's masks, the query's."""
+
+    query: Tensor
+    supports: Tensor
+    support_masks: Tensor
+    y: Tensor
+
+
+class Network(nn.Module):
+    """PFENet as its authors call it: the forward takes the mask and, in training, returns the loss."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = PFENet(build_backbone("resnet50", weights=None))
+        self.high_level = nn.Identity()
+
+    def forward(
+        self, query: Tensor, supports: Tensor, support_masks: Tensor, y: Tensor, auxiliary: nn.Module | None = None
+    ) -> Tensor:
+        extracted = self.model.extract(query, supports, support_masks)
+        encoded = self.model.reduce(extracted._replace(high_level=self.high_level(extracted.high_level)))
+        logits = self.model.compare(encoded.features, encoded.prototype_map, encoded.prior)
+        if not self.training:
+            return logits[0]
+        loss = self.model.loss(logits, y)
+        if auxiliary is None:
+            return loss
+        options = {"compare": self.model.compare, "criterion": self.model.loss, "prior": encoded.prior}
+        return auxiliary(loss, encoded.features, encoded.high_level, y, **options)
+
+
+def episodes(batch: int, size: int, device: str) -> Episodes:
+    """Noise, and squares as masks."""
+    torch.manual_seed(SEED)
+    masks = torch.zeros(batch, size, size, dtype=torch.long)
+    masks[:, size // 4 : size // 2, size // 4 : size * 3 // 4] = 1
+    supports = torch.randn(batch, 1, 3, size, size)
+    drawn = Episodes(torch.randn(batch, 3, size, size), supports, masks[:, None].transpose(2, 3), masks)
+    return Episodes(*(tensor.to(device) for tensor in drawn))
+
+
+def build(device: str) -> Network:
+    torch.manual_seed(SEED)
+    return Network().to(device, memory_format=torch.channels_last).train()
+
+
+def trainer(way: str, given: Episodes) -> Callable[[], float]:
+    """A step of training that returns its loss."""
+    network = build(given.query.device.type)
+    optimizer = torch.optim.SGD([p for p in network.parameters() if p.requires_grad], 1e-3, 0.9, weight_decay=1e-4)
+    auxiliary = SelfContrastiveAuxiliary()
+    if way in ("baseline", "explicit"):
+        blended = partial(network, *given, None if way == "baseline" else auxiliary)
+    else:
+        attachment = auxiliary.attach(network, HOST if way == "fold" else replace(HOST, mechanism="replay"))
+
+        def blended() -> Tensor:
+            return attachment.blend(network(*given), network.model.loss)
+
+    def step() -> float:
+        torch.manual_seed(SEED)
+        loss = blended()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def own_part(given: Episodes) -> Callable[[], float]:
+    """The task without the comparison: its logits lie ready."""
+    network, auxiliary = build(given.query.device.type), SelfContrastiveAuxiliary()
+    with torch.no_grad():
+        encoded = network.model.encode(given.query, given.supports, given.support_masks)
+        ready = network.model.compare(encoded.features, encoded.prototype_map, encoded.prior)
+    features = encoded.features.requires_grad_()
+    logits = tuple(one.requires_grad_() for one in ready)
+
+    def step() -> float:
+        def compare(features: Tensor, prototype_map: Tensor, prior: Tensor) -> tuple[Tensor, ...]:
+            return (logits[0] + 0 * prototype_map[:, :2], *logits[1:])
+
+        loss = auxiliary(
+            logits[0].sum() * 0, features, encoded.high_level, given.y, compare, network.model.loss, prior=encoded.prior
+        )
+        loss.backward()
+        return loss.item()
+
+    return step
+
+
+def peak(way: str, batch: int, size: int, device: str, threads: int) -> int:
+    """Bytes beyond what lay there before a step; to be called in a process of its own."""
+    use_threads(threads)
+    given = episodes(batch, size, device)
+    step = trainer(way, given)
+    if device == "cuda":
+        before = torch.cuda.memory_allocated()
+        step()
+        return torch.cuda.max_memory_allocated() - before
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    step()
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+
+
+def saved_by_comparison(given: Episodes) -> int:
+    """Bytes that one comparison holds for its backward."""
+    network = build(given.query.device.type)
+    encoded = network.model.encode(given.query, given.supports, given.support_masks)
+    storages: dict[int, int] = {}
+
+    def hold(tensor: Tensor) -> Tensor:
+        storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(hold, lambda tensor: tensor):
+        logits = network.model.compare(encoded.features, encoded.prototype_map, encoded.prior)
+        network.model.loss(logits, given.y)
+    return sum(storages.values())
+
+
+def inference(given: Episodes) -> dict[str, Callable[[], Tensor]]:
+    """A forward in eval mode, with the task attached and without."""
+    plain, attached = build(given.query.device.type).eval(), build(given.query.device.type).eval()
+    SelfContrastiveAuxiliary().attach(attached, HOST)
+
+    def predict(network: Network) -> Tensor:
+        with torch.no_grad():
+            return network(*given)
+
+    return {"inference": partial(predict, plain), "inference, attached": partial(predict, attached)}
+
+
+def waiting(call: Callable[[], object], device: str) -> Callable[[], object]:
+    """The call, ended when the device has done its work."""
+
+    def timed() -> object:
+        result = call()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        return result
+
+    return timed
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--size", type=int, default=473)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    options = parser.parse_args()
+    threads = use_threads(options.threads)
+    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as processes:
+        peaks = {
+            way: processes.apply(peak, (way, options.batch, options.size, options.device, threads))
+            for way in ("baseline", *WAYS)
+        }
+    given = episodes(options.batch, options.size, options.device)
+    predictions = inference(given)
+    equal = torch.equal(*(predict() for predict in predictions.values()))
+    arms: dict[str, Callable[[], object]] = {way: trainer(way, given) for way in ("baseline", *WAYS)}
+    arms |= {"own part": own_part(given), **predictions}
+    timed = interleave({name: waiting(arm, options.device) for name, arm in arms.items()}, options.rounds)
+    rows = [{"arm": name, "measure": "seconds", **spread(timed[name].seconds)} for name in arms]
+    pairs = [(name, "baseline") for name in (*WAYS, "own part")] + [("inference, attached", "inference")]
+    for name, base in pairs:
+        ratios = [a / b for a, b in zip(timed[name].seconds, timed[base].seconds, strict=True)]
+        rows.append({"arm": name, "measure": f"times {base}", **spread(ratios)})
+    rows += [{"arm": way, "measure": "gigabytes", **spread([peaks[way] / 1e9])} for way in peaks]
+    clustered = options.batch * 2048 * (options.size // 8 + 1) ** 2 * 4
+    allowed = peaks["baseline"] + saved_by_comparison(given) + 0.15 * clustered
+    report = {
+        "question": __doc__.splitlines()[0],
+        "command": command(),
+        "seed": SEED,
+        "settings": {"batch": options.batch, "size": options.size, "backbone": "resnet50, random weights", "shot": 1},
+        "units": {
+            "seconds": "a step, or a forward",
+            "times baseline": "of the same round",
+            "times inference": "of the same round",
+            "gigabytes": "at the peak of a step, beyond what lay there before it",
+        },
+        "rows": rows,
+        "summary": {
+            "inference is bit-equal": equal,
+            "gigabytes allowed: baseline, one comparison's, 0.15 x the clustered features": round(allowed / 1e9, 3),
+            "losses of the first step": {way: timed[way].first for way in ("baseline", *WAYS)},
+        },
+        "environment": machine(),
+    }
+    publish("step", report, ["arm", "measure", "median", "min", "max", "rounds"])
+
+
+if __name__ == "__main__":
+    main()
