@@ -24,7 +24,7 @@ Row = dict[str, Any]
 
 
 class Timed(NamedTuple):
-    """What an arm's first call returned, and the seconds of each later one."""
+    """What an arm's first call returned, and the seconds of its rounds."""
 
     first: Any
     seconds: list[float]
@@ -36,16 +36,24 @@ def interleave(arms: Mapping[str, Callable[[], Any]], rounds: int, budget: float
     Args:
         arms: what to call; the first call of each is a warm-up.
         rounds: timed calls of each arm.
-        budget: seconds; an arm whose timed calls together took longer sits out the rounds that are left.
+        budget: seconds; an arm whose timed calls together took longer sits out the rounds that are left. Where the
+            warm-up alone took longer, it counts, and is the only one.
     """
-    timed = {name: Timed(arm(), []) for name, arm in arms.items()}
+    timed: dict[str, Timed] = {}
+    for name, arm in arms.items():
+        first, seconds = _clocked(arm)
+        timed[name] = Timed(first, [seconds] if seconds > budget else [])
     for _ in range(rounds):
         for name, arm in arms.items():
             if sum(timed[name].seconds) <= budget:
-                started = time.perf_counter()
-                arm()
-                timed[name].seconds.append(time.perf_counter() - started)
+                timed[name].seconds.append(_clocked(arm)[1])
     return timed
+
+
+def _clocked(arm: Callable[[], Any]) -> tuple[Any, float]:
+    started = time.perf_counter()
+    result = arm()
+    return result, time.perf_counter() - started
 
 
 def spread(values: Sequence[float]) -> Row:

@@ -75,7 +75,6 @@ def faiss_with_weights(features: Tensor, centres: Tensor, iterations: int) -> Te
 
 def scikit_learn(features: Tensor, centres: Tensor, iterations: int) -> Tensor:
     from sklearn.cluster import KMeans
-    from sklearn.exceptions import ConvergenceWarning
 
     def one(pixels: Tensor, own: Tensor) -> Tensor:
         kmeans = KMeans(
@@ -83,11 +82,7 @@ def scikit_learn(features: Tensor, centres: Tensor, iterations: int) -> Tensor:
         )
         return torch.from_numpy(kmeans.fit(pixels.numpy()).labels_).long()
 
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return _image_by_image(one, unit_rows(features), centres)
+    return _image_by_image(one, unit_rows(features), centres)
 
 
 def pt_kmeans(features: Tensor, centres: Tensor, iterations: int) -> Tensor:
@@ -119,21 +114,12 @@ def fast_pytorch_kmeans_euclidean(features: Tensor, centres: Tensor, iterations:
     return _fast_pytorch_kmeans(unit_rows(features), centres, iterations, "euclidean")
 
 
-def _torch_kmeans(features: Tensor, centres: Tensor, iterations: int, distance: str) -> Tensor:
-    import torch_kmeans
+def torch_kmeans(features: Tensor, centres: Tensor, iterations: int) -> Tensor:
+    """Euclidean, since its `CosineSimilarity` is a raw dot product with centres that it does not normalise."""
+    from torch_kmeans import KMeans
 
-    measure = getattr(torch_kmeans.utils.distances, distance)
-    kmeans = torch_kmeans.KMeans(num_init=1, max_iter=iterations, distance=measure, tol=None, verbose=False)
+    kmeans = KMeans(num_init=1, max_iter=iterations, tol=0, verbose=False)
     return kmeans(unit_rows(features), k=centres.shape[1], centers=centres).labels
-
-
-def torch_kmeans_euclidean(features: Tensor, centres: Tensor, iterations: int) -> Tensor:
-    return _torch_kmeans(features, centres, iterations, "LpDistance")
-
-
-def torch_kmeans_cosine(features: Tensor, centres: Tensor, iterations: int) -> Tensor:
-    """Its `CosineSimilarity` is a raw dot product with centres that are not normalised."""
-    return _torch_kmeans(features, centres, iterations, "CosineSimilarity")
 
 
 class _Stop(Exception):
@@ -199,14 +185,13 @@ def fastkmeans(features: Tensor, centres: Tensor, iterations: int) -> Tensor:
 PEERS: dict[str, tuple[Clustering, str]] = {
     "faiss, unit rows": (faiss_on_unit_rows, "faiss-cpu"),
     "faiss, weighted rows": (faiss_with_weights, "faiss-cpu"),
-    "scikit-learn": (scikit_learn, "scikit-learn"),
+    "scikit-learn, euclidean": (scikit_learn, "scikit-learn"),
     "pt_kmeans": (pt_kmeans, "pt-kmeans"),
     "fast-pytorch-kmeans": (fast_pytorch_kmeans_cosine, "fast-pytorch-kmeans"),
     "fast-pytorch-kmeans, euclidean": (fast_pytorch_kmeans_euclidean, "fast-pytorch-kmeans"),
-    "torch_kmeans, euclidean": (torch_kmeans_euclidean, "torch-kmeans"),
-    "torch_kmeans, dot product": (torch_kmeans_cosine, "torch-kmeans"),
+    "torch_kmeans, euclidean": (torch_kmeans, "torch-kmeans"),
     "kmeans_pytorch": (kmeans_pytorch, "kmeans-pytorch"),
-    "flash-kmeans, torch": (flash_kmeans, "flash-kmeans"),
+    "flash-kmeans, torch, euclidean": (flash_kmeans, "flash-kmeans"),
     "vector-quantize-pytorch": (vector_quantize_pytorch, "vector-quantize-pytorch"),
-    "fastkmeans": (fastkmeans, "fastkmeans"),
+    "fastkmeans, euclidean": (fastkmeans, "fastkmeans"),
 }

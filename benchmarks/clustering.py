@@ -1,0 +1,166 @@
+"""The clustering against the speed of memory, against plain einsum, and against other libraries.
+
+SELFCONTRAST_VOC=DIR python benchmarks/clustering.py     # five minutes on two cores; peers: requirements-peers.txt
+
+Layer 4 of a ResNet-50 with random weights on photographs of 473 pixels. All arms of a size take turns in one run, from
+the same features, centres and number of iterations; what a library needs before it can begin (transposing,
+normalising) is its own time. The floor is as many passes over the features as there are iterations, each at the speed
+of the fastest reading operation.
+"""
+
+import importlib.metadata
+import warnings
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from clustering_bars import CHANNELS_LAST, CONTIGUOUS, FLOOR, NAIVE, OURS, PAPER, SMALL, TWICE, bars
+from jsonargparse import auto_cli
+from lloyd import einsum_kmeans, exact_labels, objective
+from measure import Row, Timed, command, digits, interleave, machine, publish, spread, use_threads
+from peers import PEERS, SEED, Clustering, initial_centres
+from photographs import high_level_features
+from resident import extra_bytes
+from torch import Tensor
+
+from selfcontrast import cosine_kmeans
+
+CLUSTERS, ITERATIONS, SIDE = 3, 10, 473
+READING: dict[str, Callable[[Tensor], Tensor]] = {
+    "dot": lambda values: torch.dot(values, values),
+    "sum": torch.sum,
+    "norm": torch.linalg.vector_norm,
+    "largest": torch.amax,
+}
+
+
+def ours(features: Tensor, centres: Tensor, iterations: int) -> Tensor:
+    return cosine_kmeans(features, centres.shape[1], iterations=iterations, init=centres).flatten(1)
+
+
+def installed(distribution: str) -> bool:
+    try:
+        return bool(importlib.metadata.version(distribution))
+    except importlib.metadata.PackageNotFoundError:
+        return False
+
+
+def clusterings() -> dict[str, Clustering]:
+    """Ours, the plain one, and every peer that is installed."""
+    peers = {name: run for name, (run, distribution) in PEERS.items() if installed(distribution)}
+    return {OURS: ours, NAIVE: einsum_kmeans, **peers}
+
+
+def layouts(features: Tensor) -> dict[str, Tensor]:
+    return {
+        CONTIGUOUS: features.contiguous(),
+        CHANNELS_LAST: features.contiguous(memory_format=torch.channels_last),
+    }
+
+
+def measured_size(size: str, features: Tensor, rounds: int, budget: float) -> list[Row]:
+    """A row for the floor, and one for every clustering from each layout."""
+    centres = initial_centres(features, CLUSTERS)
+    flat = features.flatten()
+    arms: dict[str, Callable[[], Any]] = {name: partial(read, flat) for name, read in READING.items()}
+    for layout, laid in layouts(features).items():
+        arms |= {f"{name} | {layout}": partial(run, laid, centres, ITERATIONS) for name, run in clusterings().items()}
+    timed = interleave(arms, rounds, budget)
+    floor = fastest_reading(timed)
+    exact = exact_labels(features, centres, ITERATIONS)
+    rows = [{"arm": FLOOR, "size": size, "measure": "seconds", **spread(floor)}]
+    for name in clusterings():
+        for layout in (CONTIGUOUS, CHANNELS_LAST):
+            one, reference = timed[f"{name} | {layout}"], timed[f"{OURS} | {layout}"]
+            rows.append(
+                {
+                    "arm": name,
+                    "size": size,
+                    "layout": layout,
+                    "measure": "seconds",
+                    **spread(one.seconds),
+                    "times_floor": paired(one.seconds, floor),
+                    "times_ours": paired(one.seconds, reference.seconds),
+                    "labels_as_ours": share(one.first, reference.first),
+                    "labels_as_float64": share(one.first, exact),
+                    "objective": objective(features, one.first),
+                }
+            )
+    return rows
+
+
+def fastest_reading(timed: Mapping[str, Timed]) -> list[float]:
+    """The floor of each round, by the operation whose median is the smallest."""
+    reading = [timed[name].seconds for name in READING]
+    best = min(reading, key=lambda seconds: spread(seconds)["median"])
+    return [ITERATIONS * seconds for seconds in best]
+
+
+def paired(seconds: list[float], reference: list[float]) -> float:
+    """Median of the rounds' ratios."""
+    return spread([a / b for a, b in zip(seconds, reference, strict=False)])["median"]
+
+
+def share(labels: Tensor, others: Tensor) -> float:
+    return (labels == others).double().mean().item()
+
+
+def properties(features: Tensor) -> dict[str, float]:
+    """Shares of labels that stay: of each image without its batch, and of a part's when the rest is masked or cropped."""
+    centres = initial_centres(features, CLUSTERS)
+    together = ours(features, centres, ITERATIONS)
+    alone = [ours(features[i : i + 1], centres[i : i + 1], ITERATIONS)[0] for i in range(len(features))]
+    height, width = features.shape[2:]
+    part = torch.arange(width) < 2 * width // 3
+    valid = part.expand(len(features), height, width)
+    run = partial(cosine_kmeans, num_clusters=CLUSTERS, iterations=ITERATIONS, init=centres)
+    return {
+        "alone_as_in_batch": share(together, torch.stack(alone)),
+        "masked_as_cropped": share(run(features, valid=valid)[..., part], run(features[..., part].contiguous())),
+    }
+
+
+def with_memory(rows: list[Row], features: Tensor) -> None:
+    """Add to the rows of the paper's size what each clustering takes beyond its input, as a share of it."""
+    centres = initial_centres(features, CLUSTERS)
+    for layout, laid in layouts(features).items():
+        extra = extra_bytes(clusterings(), laid, centres, ITERATIONS)
+        for row in rows:
+            if row["size"] == PAPER and row.get("layout") == layout:
+                row["extra_memory"] = digits(extra[row["arm"]] / laid.nbytes)
+
+
+def main(rounds: int = 4, budget: float = 2.5, threads: int | None = None) -> None:
+    """Measure, print and write results/clustering.json.
+
+    Args:
+        rounds: of every arm.
+        budget: seconds; a slower arm gets fewer rounds, see `interleave`.
+        threads: for every library; by default all cores.
+    """
+    warnings.simplefilter("ignore")  # the peers'
+    use_threads(threads)
+    features = high_level_features("resnet50", 8, SIDE)
+    sizes = {PAPER: features[:4], TWICE: features, SMALL: features[:4, :512, ::2, ::2]}
+    rows = [row for size, part in sizes.items() for row in measured_size(size, part.contiguous(), rounds, budget)]
+    with_memory(rows, features[:4].contiguous())
+    kept = {size: properties(part.contiguous()) for size, part in sizes.items()}
+    absent = {name: distribution for name, (_, distribution) in PEERS.items() if not installed(distribution)}
+    rows += [{"arm": name, "not_run": f"{distribution} is not installed"} for name, distribution in absent.items()]
+    report = {
+        "question": "What does the clustering cost, against reading its input and against other libraries?",
+        "command": command(),
+        "seed": SEED,
+        "settings": {"clusters": CLUSTERS, "iterations": ITERATIONS, "dtype": "float32", "budget_seconds": budget},
+        "units": {"seconds": "s; times_floor and times_ours are medians of the rounds' ratios"},
+        "rows": rows,
+        "summary": {"bars": [bar._asdict() | {"met": bar.met()} for bar in bars(rows, kept)], "labels_kept": kept},
+        "environment": machine(sorted({name for _, name in PEERS.values()} - set(absent.values()))),
+    }
+    columns = ("arm", "size", "layout", "median", "min", "max", "rounds", "times_floor", "times_ours", "extra_memory")
+    publish("clustering", report, (*columns, "labels_as_ours", "labels_as_float64"))
+
+
+if __name__ == "__main__":
+    auto_cli(main)
