@@ -14,13 +14,14 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+import faiss
 import torch
 from clustering_bars import CHANNELS_LAST, CONTIGUOUS, FLOOR, NAIVE, OURS, PAPER, SMALL, TWICE, bars
 from jsonargparse import auto_cli
-from lloyd import einsum_kmeans, exact_labels, objective
 from measure import Row, Timed, command, digits, interleave, machine, publish, spread, use_threads
 from peers import PEERS, SEED, Clustering, initial_centres
 from photographs import high_level_features
+from plain_kmeans import einsum_kmeans, exact_labels, objectives
 from resident import extra_bytes
 from torch import Tensor
 
@@ -39,6 +40,11 @@ def ours(features: Tensor, centres: Tensor, iterations: int) -> Tensor:
     return cosine_kmeans(features, centres.shape[1], iterations=iterations, init=centres).flatten(1)
 
 
+def ours_by_faiss(features: Tensor, centres: Tensor, iterations: int) -> Tensor:
+    faiss.omp_set_num_threads(torch.get_num_threads())
+    return cosine_kmeans(features, centres.shape[1], iterations=iterations, init=centres, engine="faiss").flatten(1)
+
+
 def installed(distribution: str) -> bool:
     try:
         return bool(importlib.metadata.version(distribution))
@@ -47,9 +53,9 @@ def installed(distribution: str) -> bool:
 
 
 def clusterings() -> dict[str, Clustering]:
-    """Ours, the plain one, and every peer that is installed."""
+    """Ours by either engine, the plain one, and every peer that is installed."""
     peers = {name: run for name, (run, distribution) in PEERS.items() if installed(distribution)}
-    return {OURS: ours, NAIVE: einsum_kmeans, **peers}
+    return {OURS: ours, f"{OURS}, engine faiss": ours_by_faiss, NAIVE: einsum_kmeans, **peers}
 
 
 def layouts(features: Tensor) -> dict[str, Tensor]:
@@ -84,7 +90,7 @@ def measured_size(size: str, features: Tensor, rounds: int, budget: float) -> li
                     "times_ours": paired(one.seconds, reference.seconds),
                     "labels_as_ours": share(one.first, reference.first),
                     "labels_as_float64": share(one.first, exact),
-                    "objective": objective(features, one.first),
+                    "objective": objectives(features, one.first).mean().item(),
                 }
             )
     return rows
@@ -107,7 +113,7 @@ def share(labels: Tensor, others: Tensor) -> float:
 
 
 def properties(features: Tensor) -> dict[str, float]:
-    """Shares of labels that stay: of each image without its batch, and of a part's when the rest is masked or cropped."""
+    """Shares of labels that are the same for an image without its batch, and for a part of it, masked or cropped."""
     centres = initial_centres(features, CLUSTERS)
     together = ours(features, centres, ITERATIONS)
     alone = [ours(features[i : i + 1], centres[i : i + 1], ITERATIONS)[0] for i in range(len(features))]

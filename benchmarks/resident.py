@@ -5,13 +5,16 @@ freed block back, and behind a small call that loads libraries and their buffers
 """
 
 import gc
+import logging
 import os
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
 import torch.multiprocessing as multiprocessing
+from measure import use_threads
 from torch import Tensor
 
 Clustering = Callable[[Tensor, Tensor, int], Tensor]
@@ -37,7 +40,9 @@ def extra_bytes(
 def _measure(
     clusterings: dict[str, Clustering], features: Tensor, centres: Tensor, iterations: int, threads: int
 ) -> dict[str, int]:
-    torch.set_num_threads(threads)
+    warnings.simplefilter("ignore")
+    logging.disable()
+    use_threads(threads)
     features.sum()  # pages of shared memory count from the first touch on
     small = features[..., :_SMALL, :_SMALL].contiguous(memory_format=_layout(features))
     extra: dict[str, int] = {}

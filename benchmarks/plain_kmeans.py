@@ -34,11 +34,9 @@ def einsum_kmeans(features: Tensor, centres: Tensor, iterations: int) -> Tensor:
     return torch.einsum("bkc,bcn->bkn", centres, pixels).argmax(1)
 
 
-def objective(features: Tensor, labels: Tensor) -> float:
-    """Mean cosine distance of the pixels to the mean direction of their cluster, in float64; labels (B, N)."""
-    return (
-        torch.stack([_distance(image.double(), own) for image, own in zip(features, labels, strict=True)]).mean().item()
-    )
+def objectives(features: Tensor, labels: Tensor) -> Tensor:
+    """Mean cosine distance (B,) of an image's pixels to their cluster's mean direction, in float64; labels (B, N)."""
+    return torch.stack([_distance(image.double(), own) for image, own in zip(features, labels, strict=True)])
 
 
 def _distance(image: Tensor, labels: Tensor) -> Tensor:
