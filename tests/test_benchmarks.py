@@ -1,6 +1,7 @@
 """Every committed result keeps the contract of benchmarks/README.md."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,15 @@ def test_the_command_is_a_script_of_the_same_name_and_the_readme_lists_it(path: 
     script = f"benchmarks/{path.stem}.py"
     assert script in read(path)["command"] and (ROOT / script).is_file()
     assert f"results/{path.name}" in README
+
+
+def test_what_the_readme_names_exists() -> None:
+    links = re.findall(r"\]\(([\w/.]+)\)", README)
+    scripts = re.findall(r"python benchmarks/(\w+\.py)", README)
+    parts = re.findall(r"`(\w+\.py)`", README)
+    assert links and scripts and parts
+    for name in (*links, *scripts, *parts):
+        assert (ROOT / "benchmarks" / name).is_file(), name
 
 
 @pytest.mark.parametrize("missing", ["command", "seed", "environment", "units", "question"])
