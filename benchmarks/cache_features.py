@@ -7,7 +7,6 @@ there are training images; they come from the first 300, since a step takes as l
 alternate between the arms; the figure is the ratio of the medians.
 """
 
-import json
 import sys
 import time
 from dataclasses import replace
@@ -22,10 +21,10 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "examples" / "pfenet_scnet"))
 
 from augmentation import training_transform  # noqa: E402
-from environment import environment  # noqa: E402
 from episodes import sample_episodes  # noqa: E402
 from features import CachedEpisodes  # noqa: E402
 from loop import loaders  # noqa: E402
+from measure import Row, command, machine, publish, spread  # noqa: E402
 from objective import EpisodeLoss  # noqa: E402
 from precompute import open_features  # noqa: E402
 from processor import processor_seconds  # noqa: E402
@@ -62,13 +61,30 @@ def seconds_a_step(recipe: Recipe, dataset: EpisodeDataset | CachedEpisodes, ste
     return Seconds(clock / steps, (processor_seconds() - processor) / (WARM_UP + steps))
 
 
-def _summary(rounds: list[dict[str, float]], steps: float) -> dict[str, Any]:
-    middle = {arm: median(one[arm] for one in rounds) for arm in rounds[0]}
-    return {
-        "seconds_a_step_by_round": rounds,
-        "seconds_an_epoch": {arm: round(seconds * steps, 1) for arm, seconds in middle.items()},
-        "times_faster": round(middle["recomputed"] / middle["cached"], 2),
-    }
+def rows_of(task: str, rounds: list[dict[str, Seconds]]) -> list[Row]:
+    """Seconds a step of each arm, by either measure, and how many times faster the cached arm's median is."""
+    return [
+        {
+            "arm": arm,
+            "task": task,
+            "measure": f"{kind} seconds a step",
+            **spread([getattr(one[arm], kind) for one in rounds]),
+        }
+        for kind in Seconds._fields
+        for arm in STEPS
+    ]
+
+
+def summary_of(rounds: list[dict[str, Seconds]], steps: float) -> Row:
+    """Medians as seconds an epoch of so many steps, and their ratio."""
+    summary: Row = {}
+    for kind in Seconds._fields:
+        middle = {arm: median(getattr(one[arm], kind) for one in rounds) for arm in STEPS}
+        summary[kind] = {
+            "seconds_an_epoch": {arm: round(seconds * steps, 1) for arm, seconds in middle.items()},
+            "times_faster": round(middle["recomputed"] / middle["cached"], 2),
+        }
+    return summary
 
 
 def main() -> None:
@@ -85,36 +101,44 @@ def main() -> None:
         "recomputed": EpisodeDataset(images, episodes, training_transform(recipe.size), recipe.seed),
         "cached": CachedEpisodes(cache, episodes, recipe.seed),
     }
-    tasks = {}
+    tasks: dict[str, list[dict[str, Seconds]]] = {}
     for weight in (0.5, 0.0):
         recipe.weight = weight
-        rounds = [
+        tasks["SCNet" if weight else "PFENet baseline"] = [
             {
                 arm: seconds_a_step(replace(recipe, cache_features=arm == "cached"), arms[arm], STEPS[arm])
                 for arm in arms
             }
             for _ in range(ROUNDS)
         ]
-        tasks["SCNet" if weight else "PFENet baseline"] = {
-            kind: _summary([{arm: getattr(one[arm], kind) for arm in arms} for one in rounds], epoch / recipe.batch)
-            for kind in Seconds._fields
-        }
-    result = {
-        "command": "SELFCONTRAST_VOC=voc-small python benchmarks/cache_features.py",
+    settings = {
         "episodes_an_epoch": epoch,
         "batch": recipe.batch,
         "size": recipe.size,
         "backbone": recipe.backbone,
-        "seed": recipe.seed,
         "images_in_the_cache": IMAGES,
         "seconds_to_open_or_compute_the_cache": round(opening, 1),
         "cache_gigabytes": round(sum(array.nbytes for array in cache.arrays.values()) / 1e9, 2),
-        **tasks,
-        "environment": environment(),
     }
-    path = ROOT / "benchmarks" / "results" / "cache_features.json"
-    path.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(tasks, indent=2), f"\nwritten: {path}")
+    about = {"command": command(), "seed": recipe.seed, "settings": settings, "environment": machine()}
+    publish(
+        "cache_features",
+        report(tasks, epoch / recipe.batch) | about,
+        ("task", "arm", "measure", "median", "min", "max", "rounds"),
+    )
+
+
+def report(tasks: dict[str, list[dict[str, Seconds]]], steps: float) -> dict[str, Any]:
+    """What is said of the rounds of both tasks; an epoch has so many steps."""
+    return {
+        "question": "How much faster does the head train on cached features than with the backbone computed anew?",
+        "units": {f"{kind} seconds a step": "s" for kind in Seconds._fields},
+        "rows": [row for task, rounds in tasks.items() for row in rows_of(task, rounds)],
+        "summary": {task: summary_of(rounds, steps) for task, rounds in tasks.items()},
+        "details": {
+            task: [{arm: one[arm]._asdict() for arm in STEPS} for one in rounds] for task, rounds in tasks.items()
+        },
+    }
 
 
 if __name__ == "__main__":

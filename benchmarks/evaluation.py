@@ -5,7 +5,6 @@ SELFCONTRAST_VOC=DIR python benchmarks/evaluation.py RUN     # a folder that tra
 Shared: all 5,000 episodes. One at a time: the first 1,000 of them, and the time is scaled. Over those both must agree.
 """
 
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -22,9 +21,9 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "examples" / "pfenet_scnet"))
 
 from checkpoint import load_weights  # noqa: E402
-from environment import environment  # noqa: E402
 from episodes import Episode, ImageList  # noqa: E402
 from evaluate import episodes_of, evaluate  # noqa: E402
+from measure import Row, command, machine, publish, spread  # noqa: E402
 from metrics import FoldMeter, FoldScores  # noqa: E402
 from pfenet import PFENet  # noqa: E402
 from processor import processor_seconds  # noqa: E402
@@ -104,24 +103,36 @@ def main(run: Path) -> None:
     shared = timed(model, EPISODES, lambda: evaluate(model, whole, images).scores)
     single = timed(model, ONE_AT_A_TIME, lambda: evaluate_one_at_a_time(model, part, images))
     again = timed(model, ONE_AT_A_TIME, lambda: evaluate(model, part, images).scores)
-    scale = EPISODES / ONE_AT_A_TIME
-    result = {
-        "command": "SELFCONTRAST_VOC=voc-small python benchmarks/evaluation.py RUN",
+    settings = {
         "run": {"seed": whole.seed, "steps": whole.steps, "weight": whole.weight, "fold": whole.fold},
         "size": whole.size,
         "backbone": whole.backbone,
-        "shared_features": shared,
-        "one_episode_at_a_time": single,
-        "shared_features_on_the_same_episodes": again,
-        "times_faster": {
-            kind: round(scale * single[kind] / shared[kind], 1) for kind in ("seconds", "processor_seconds")
-        },
-        "note": f"one at a time was timed on the first {ONE_AT_A_TIME} episodes and multiplied by {scale:g}",
-        "environment": environment(),
     }
-    path = ROOT / "benchmarks" / "results" / "evaluation.json"
-    path.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2), f"\nwritten: {path}")
+    about = {"command": command(), "seed": whole.evaluation_seed, "settings": settings, "environment": machine()}
+    publish("evaluation", report(shared, single, again) | about, ("arm", "episodes", "measure", "median"))
+
+
+def report(shared: Row, single: Row, again: Row) -> dict[str, Any]:
+    """What is said of the three arms: shared over all episodes, one at a time and shared over the first of them."""
+    arms = {"shared features": shared, "one episode at a time": single, "shared features, the same episodes": again}
+    scale = EPISODES / ONE_AT_A_TIME
+    kinds = {"seconds": "s", "processor_seconds": "s, of all processes", "pictures_through_the_backbone": "images"}
+    return {
+        "question": "How much faster is evaluation on shared backbone features than one episode at a time?",
+        "units": kinds,
+        "rows": [
+            {"arm": name, "episodes": arm["episodes"], "measure": kind, **spread([arm[kind]])}
+            for name, arm in arms.items()
+            for kind in kinds
+        ],
+        "summary": {
+            "times_faster": {
+                kind: round(scale * single[kind] / shared[kind], 1) for kind in ("seconds", "processor_seconds")
+            },
+            "scores": {name: {score: arm[score] for score in ("miou", "fb_iou")} for name, arm in arms.items()},
+        },
+        "notes": [f"one at a time was timed on the first {ONE_AT_A_TIME} episodes and multiplied by {scale:g}"],
+    }
 
 
 if __name__ == "__main__":

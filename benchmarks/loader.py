@@ -8,13 +8,10 @@ disturbs less than the time on the clock. Decoders get the same JPEG bytes and g
 """
 
 import io
-import json
-import os
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 
 import cv2
 import numpy as np
@@ -27,7 +24,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "examples" / "pfenet_scnet"))
 
 from augmentation import training_transform  # noqa: E402
-from environment import environment  # noqa: E402
+from measure import command, machine, publish, spread, use_threads  # noqa: E402
 from recipe import Recipe  # noqa: E402
 from transforms import EpisodeDataset  # noqa: E402
 
@@ -55,8 +52,8 @@ def images_a_second(dataset: EpisodeDataset, batch: int, workers: int) -> tuple[
     return images / (time.perf_counter() - started), images / (time.process_time() - used)
 
 
-def decoded_a_second(files: list[bytes]) -> dict[str, float]:
-    """Median over the rounds of each decoder, in CPU time."""
+def decoded_a_second(files: list[bytes]) -> dict[str, list[float]]:
+    """Of each decoder and round, in CPU time."""
     rounds: dict[str, list[float]] = {name: [] for name in DECODERS}
     for _ in range(ROUNDS):
         for name, decode in DECODERS.items():
@@ -64,32 +61,29 @@ def decoded_a_second(files: list[bytes]) -> dict[str, float]:
             for data in files:
                 decode(data)
             rounds[name].append(len(files) / (time.process_time() - used))
-    return {name: round(median(values), 1) for name, values in rounds.items()}
+    return rounds
 
 
 def main() -> None:
-    torch.set_num_threads(1)
+    use_threads(1)
     recipe = Recipe(size=473, batch=4, steps=WARM_UP + STEPS).resolve()
     images = recipe.training_images()
     dataset = EpisodeDataset(images, recipe.training_episodes(images), training_transform(recipe.size), recipe.seed)
     rounds = [{workers: images_a_second(dataset, recipe.batch, workers) for workers in WORKERS} for _ in range(ROUNDS)]
-    files = [item.image.read_bytes() for item in images.items[:FILES]]
-    result = {
-        "command": "SELFCONTRAST_VOC=voc-small python benchmarks/loader.py",
-        "size": recipe.size,
+    decoded = decoded_a_second([item.image.read_bytes() for item in images.items[:FILES]])
+    measured = [(f"{w} workers", "images a second", [one[w][0] for one in rounds]) for w in WORKERS]
+    measured += [("0 workers", "images a CPU second", [one[0][1] for one in rounds])]
+    measured += [(decoder, "JPEGs decoded a CPU second", values) for decoder, values in decoded.items()]
+    report = {
+        "question": "How many training images a second does the loader give, and which decoder is the fastest?",
+        "command": command(),
         "seed": recipe.seed,
-        "images_a_second_by_workers": {w: round(median(one[w][0] for one in rounds), 1) for w in WORKERS},
-        "images_a_cpu_second_without_workers": round(median(one[0][1] for one in rounds), 1),
-        "rounds": [{workers: round(figures[0], 1) for workers, figures in one.items()} for one in rounds],
-        "jpegs_decoded_a_cpu_second": decoded_a_second(files),
-        "load_of_the_machine": os.getloadavg(),
-        "cores": os.cpu_count(),
-        "versions": {"opencv": cv2.__version__, "pillow": Image.__version__},
-        "environment": environment(),
+        "settings": {"size": recipe.size, "batch": recipe.batch},
+        "units": {measure: "1/s" for _, measure, _ in measured},
+        "rows": [{"arm": arm, "measure": measure, **spread(values)} for arm, measure, values in measured],
+        "environment": machine(("opencv-python-headless", "pillow")),
     }
-    path = ROOT / "benchmarks" / "results" / "loader.json"
-    path.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2), f"\nwritten: {path}")
+    publish("loader", report, ("arm", "measure", "median", "min", "max", "rounds"))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 sys.path[:0] = [str(ROOT / "examples" / "pfenet_scnet")]
 
 from environment import environment  # noqa: E402
-from files import write_text_atomically  # noqa: E402
+from files import write_atomically, write_text_atomically  # noqa: E402
 
 Row = dict[str, Any]
 
@@ -110,6 +110,11 @@ def publish(name: str, report: Mapping[str, Any], columns: Sequence[str]) -> Pat
     write_text_atomically(path, json.dumps(report, indent=2) + "\n")
     print(f"written: {path}")
     return path
+
+
+def publish_picture(name: str, figure: Any) -> None:
+    """Write a matplotlib figure to results/NAME.png."""
+    write_atomically(RESULTS / f"{name}.png", lambda file: figure.savefig(file, format="png", dpi=110))
 
 
 def print_table(rows: Sequence[Row], columns: Sequence[str]) -> None:

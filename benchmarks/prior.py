@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -22,12 +23,12 @@ EXAMPLE = Path(__file__).parents[1] / "examples" / "pfenet_scnet"
 sys.path.insert(0, str(EXAMPLE))
 from checkpoint import load_weights  # noqa: E402
 from evaluate import episodes_of  # noqa: E402
+from measure import command, publish, spread  # noqa: E402
 from metrics import FoldMeter  # noqa: E402
 from protocols import PROTOCOLS  # noqa: E402
 from recipe import load_recipe  # noqa: E402
 from shared_features import SharedFeatures  # noqa: E402
 
-RESULT = Path(__file__).parent / "results" / "prior.json"
 CHOOSE, CONFIRM, SEEDS = (0, 1), (2, 3), (0, 1, 2)
 ARMS = {
     "baseline": ["--weight", "0"],
@@ -36,6 +37,8 @@ ARMS = {
     "complement": ["--prior", "complement"],
 }
 STEPS, EPISODES = 200, 500
+SCORES = ("miou", "fb_iou")
+Cell = tuple[int, int, str]
 
 
 def train(fold: int, seed: int, arm: str) -> Path:
@@ -77,15 +80,8 @@ def scored(fold: int, runs: list[Path]) -> list[dict[str, float]]:
     return json.loads(path.read_text())
 
 
-def main() -> None:
-    """Train, evaluate, choose, confirm."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    cells = [(fold, seed, arm) for fold in (*CHOOSE, *CONFIRM) for seed in SEEDS for arm in ARMS]
-    runs = {cell: train(*cell) for cell in cells}
-    scores: dict[tuple[int, int, str], dict[str, float]] = {}
-    for fold in (*CHOOSE, *CONFIRM):
-        of_fold = [cell for cell in cells if cell[0] == fold]
-        scores |= dict(zip(of_fold, scored(fold, [runs[cell] for cell in of_fold]), strict=True))
+def report(scores: dict[Cell, dict[str, float]]) -> dict[str, Any]:
+    """What is said of every cell's scores: which arm the first folds choose, and what it gains there and elsewhere."""
 
     def gain(arm: str, folds: tuple[int, ...], score: str) -> float:
         """Mean difference to the baseline of the same fold and seed."""
@@ -93,29 +89,47 @@ def main() -> None:
         return mean(ours[score] - baseline[score] for ours, baseline in pairs)
 
     arms = [arm for arm in ARMS if arm != "baseline"]
-    chosen = max(arms, key=lambda arm: gain(arm, CHOOSE, "miou"))
-    environment = json.loads((next(iter(runs.values())) / "result.json").read_text())["environment"]
-    report = {
-        "command": "SELFCONTRAST_VOC=voc-small python benchmarks/prior.py",
-        "steps": STEPS,
-        "evaluation_episodes": EPISODES,
-        "seeds": SEEDS,
-        "chosen_on_folds_0_1": chosen,
-        "gain_over_baseline": {
-            arm: {
-                name: {score: round(gain(arm, folds, score), 2) for score in ("miou", "fb_iou")}
-                for name, folds in (("folds 0, 1", CHOOSE), ("folds 2, 3", CONFIRM))
-            }
-            for arm in arms
+    return {
+        "question": "What should the self-contrastive pass get for the prior mask?",
+        "seed": list(SEEDS),
+        "settings": {"steps": STEPS, "evaluation_episodes": EPISODES},
+        "units": dict.fromkeys(SCORES, "points; a round is a seed"),
+        "rows": [
+            {"arm": arm, "fold": fold, "measure": score, **spread([scores[fold, seed, arm][score] for seed in SEEDS])}
+            for fold in (*CHOOSE, *CONFIRM)
+            for arm in ARMS
+            for score in SCORES
+        ],
+        "summary": {
+            "chosen_on_folds_0_1": max(arms, key=lambda arm: gain(arm, CHOOSE, "miou")),
+            "mean_gain_over_baseline": {
+                arm: {
+                    name: {score: round(gain(arm, folds, score), 2) for score in SCORES}
+                    for name, folds in (("folds 0, 1", CHOOSE), ("folds 2, 3", CONFIRM))
+                }
+                for arm in arms
+            },
         },
-        "cells": [
-            {"fold": fold, "seed": seed, "arm": arm, "miou": one["miou"], "fb_iou": one["fb_iou"]}
+        "details": [
+            {"fold": fold, "seed": seed, "arm": arm, **{score: one[score] for score in SCORES}}
             for (fold, seed, arm), one in scores.items()
         ],
-        "environment": environment,
     }
-    RESULT.write_text(json.dumps(report, indent=2) + "\n")
-    print(json.dumps({key: report[key] for key in ("chosen_on_folds_0_1", "gain_over_baseline")}, indent=2))
+
+
+def main() -> None:
+    """Train, evaluate, choose, confirm."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    cells = [(fold, seed, arm) for fold in (*CHOOSE, *CONFIRM) for seed in SEEDS for arm in ARMS]
+    runs = {cell: train(*cell) for cell in cells}
+    scores: dict[Cell, dict[str, float]] = {}
+    for fold in (*CHOOSE, *CONFIRM):
+        of_fold = [cell for cell in cells if cell[0] == fold]
+        scores |= dict(zip(of_fold, scored(fold, [runs[cell] for cell in of_fold]), strict=True))
+    # The machine that trained, which need not be the one that evaluates.
+    trained = json.loads((next(iter(runs.values())) / "result.json").read_text())["environment"]
+    about = {"command": command(), "environment": trained}
+    publish("prior", report(scores) | about, ("fold", "measure", "arm", "median", "min", "max", "rounds"))
 
 
 if __name__ == "__main__":
