@@ -3,7 +3,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from backbones import Backbone, build_backbone
-from pfenet import PFENet, upsample
+from pfenet import PFENet, _prior_mask, upsample
 from torch import nn
 
 from selfcontrast import SelfContrastiveAuxiliary
@@ -83,6 +83,22 @@ def test_prior_is_each_pixels_best_cosine_spread_over_0_to_1(model, episode):
     encoded = model.eval().encode(query, supports[:, :1], support_masks[:, :1])
     assert encoded.prior.shape == (2, 1, *encoded.features.shape[2:])
     assert encoded.prior.amin((1, 2, 3)).abs().max() < 1e-6 and (encoded.prior.amax((1, 2, 3)) - 1).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("foreground", [(0, 0), (1, 0), (8, 3), (12, 5), (12, 12)])
+def test_prior_sees_the_background_of_zeros_as_one_pixel_would(foreground):
+    query, support = torch.randn(2, 5, 3, 4), torch.zeros(2, 5, 12)
+    # The first query pixel looks away from all foreground: what it finds best is the background, where there is any.
+    query[:, :, 0, 0] = torch.eye(5)[0]
+    for image, count in zip(support, foreground, strict=True):
+        image[:, 12 - count :] = torch.randn(5, count)
+        image[0, 12 - count :] = -5
+    found = _prior_mask(query, support.view(2, 5, 3, 4))
+    for image in range(2):
+        cosines = F.cosine_similarity(query[image].flatten(1)[:, :, None], support[image][:, None], dim=0)
+        best = cosines.amax(1)
+        expected = (best - best.min()) / (best.max() - best.min() + 1e-7)
+        assert torch.allclose(found[image].flatten(), expected, atol=1e-5)
 
 
 def test_five_shots_average_prototypes_and_priors(model, episode):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 import torchvision
+from folding import fold
 from torch import Tensor, nn
 
 
@@ -36,7 +37,10 @@ def build_backbone(name: str, weights: str | None = "imagenet") -> Backbone:
     """
     if name not in BACKBONES:
         raise ValueError(f"backbone: expected one of {', '.join(BACKBONES)}, got {name!r}; pick one of those names")
-    return BACKBONES[name](name, weights)
+    backbone = BACKBONES[name](name, weights)
+    for layer in backbone.layers:
+        fold(layer)
+    return backbone
 
 
 def _read(weights: str) -> dict[str, Tensor]:
