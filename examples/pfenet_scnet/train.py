@@ -11,7 +11,7 @@ torchrun --nproc-per-node 2 examples/pfenet_scnet/train.py --recipe pascal_resne
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ from report import report
 from selection import Selection
 from transforms import EpisodeDataset
 
+from selfcontrast import SelfContrastiveAuxiliary
+
 # Episodes of the training schedule whose digest stands for all: they are a pure function of list, seed and fold.
 DIGESTED = 100_000
 
@@ -46,6 +48,14 @@ def train(recipe: Recipe) -> dict[str, Any] | None:
     Of many processes only the first returns the result; the others return None when the training is done.
     """
     fabric = start_fabric(recipe.precision)
+    model, training = fit(recipe, fabric)
+    return _conclude(recipe, model, Path(recipe.out), training, fabric.device) if fabric.is_global_zero else None
+
+
+def fit(
+    recipe: Recipe, fabric: Fabric, objective: Callable[[PFENet, SelfContrastiveAuxiliary], EpisodeLoss] = EpisodeLoss
+) -> tuple[PFENet, dict[str, Any]]:
+    """The training alone: the model after the last step, and what it was trained on."""
     with fabric.rank_zero_first():
         recipe.resolve()
         images = recipe.training_images()
@@ -66,16 +76,15 @@ def train(recipe: Recipe) -> dict[str, Any] | None:
         _begin(run, recipe, start)
     fabric.barrier()
     started = time.monotonic()
-    task, optimizer = fabric.setup(EpisodeLoss(model, recipe.build_auxiliary()), optimizer)
+    task, optimizer = fabric.setup(objective(model, recipe.build_auxiliary()), optimizer)
     done = run_steps(recipe, fabric, task, optimizer, dataset, start, run)
     fabric.barrier()
     if done < recipe.steps:
         fabric.print(f"stopped after step {done}; add --resume true to go on from {run}/checkpoint.pt")
         raise SystemExit(130)
-    if not fabric.is_global_zero:
-        return None
-    save_weights(run / "last.pt", model)
-    training = {
+    if fabric.is_global_zero:
+        save_weights(run / "last.pt", model)
+    return model, {
         "augmentation": augmentation,
         "training_episodes_digest": digest(images, islice(episodes, DIGESTED)),
         "hidden_share_percent": share,
@@ -83,7 +92,6 @@ def train(recipe: Recipe) -> dict[str, Any] | None:
         "training_seconds": round(time.monotonic() - started, 1),
         "processes": fabric.world_size,
     }
-    return _conclude(recipe, model, run, training, fabric.device)
 
 
 def start_fabric(precision: str) -> Fabric:

@@ -1,0 +1,38 @@
+"""One cell of the grid: a whole training run and its evaluation, known by a digest of all that decides its result."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+Settings = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is trained and how it is judged; nothing about where files lie.
+
+    Attributes:
+        data: "photographs", the folder that the command line names, or "scenes", drawn with `recipe["hidden"]`.
+        objective: what a step minimises, a name in objectives.py.
+        recipe: every setting of `Recipe` that can change the result, fold and seed among them.
+        classes: which are evaluated: "novel", or "base", on images without any novel object.
+        episodes: how many, by the number of shots as a string, as JSON has it.
+    """
+
+    data: str
+    objective: str
+    recipe: Settings
+    classes: str
+    episodes: dict[str, int]
+
+    @cached_property
+    def digest(self) -> str:
+        """Sixteen hex digits that stand for the whole configuration; equal cells are one cell.
+
+        >>> one = Cell("scenes", "blended", {"fold": 0, "steps": 9}, "novel", {"1": 5})
+        >>> one.digest == Cell("scenes", "blended", {"steps": 9, "fold": 0}, "novel", {"1": 5}).digest
+        True
+        """
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,192 @@
+"""The studies, as plain data: what each asks, which arms it has, and on how many seeds.
+
+Arms of a study differ from `RECIPE` in the settings named here and in nothing else. Where two arms, of one study or of
+two, name the same settings, they mean the same cell, which is run once.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from cells import Cell, Settings
+
+# The one recipe of all studies but `schedule`, which is there to set `steps` and `learning_rate`. These two are
+# provisional until it has run; whoever changes them afterwards has looked at novel classes.
+RECIPE: Settings = {
+    "split": "sequential",
+    "novel": "keep",
+    "min_pixels": 840,
+    "hidden": 0.0,
+    "backbone": "efficientnet_lite0",
+    "backbone_weights": "imagenet",
+    "channels": 64,
+    "scales": [14, 7, 4],
+    "live_statistics": False,
+    "weight": 0.5,
+    "num_prototypes": 3,
+    "partition": "kmeans",
+    "prior": "neutral",
+    "size": 224,
+    "draw": "class",
+    "batch": 8,
+    "micro_batch": None,
+    "steps": 400,
+    "epochs": None,
+    "optimizer": "adamw",
+    "learning_rate": 0.003,
+    "momentum": 0.9,
+    "weight_decay": 1e-4,
+    "precision": "32-true",
+    "select": "last",
+    "protocol": "ours",
+    "evaluation_seed": 1000,
+    "cache_features": True,
+}
+# The settings of a `Recipe` that a cell leaves out: where files lie, how often they are written, and what is looked at
+# while training; shot and count of the evaluation stand in the cell itself.
+NO_PART_OF_THE_RESULT = {
+    *("benchmark", "data", "features", "out", "resume", "baseline", "workers", "checkpoint_every"),
+    *("select_every", "select_episodes", "evaluation_memory", "shot", "episodes"),
+}
+EPISODES = {"1": 1000, "5": 500}
+FOLDS = (0, 1, 2, 3)
+
+BASELINE: Settings = {"weight": 0.0}
+SCNET: Settings = {}
+
+
+class Study(NamedTuple):
+    """A question and the arms that answer it.
+
+    Attributes:
+        arms: what each changes: settings of the recipe, or `data`, `objective`, `classes`, `episodes` of the cell.
+        compared: arm → the arm that its difference is taken from, of the same fold and seed.
+    """
+
+    question: str
+    arms: dict[str, dict[str, Any]]
+    compared: dict[str, str]
+    seeds: tuple[int, ...] = (0, 1)
+
+    def cells(self) -> dict[tuple[str, int, int], Cell]:
+        """By (arm, fold, seed); all arms and folds of a seed come first, so that a part of a study is of use."""
+        return {
+            (arm, fold, seed): cell(fold, seed, **changes)
+            for seed in self.seeds
+            for fold in FOLDS
+            for arm, changes in self.arms.items()
+        }
+
+
+def cell(
+    fold: int,
+    seed: int,
+    data: str = "photographs",
+    objective: str = "blended",
+    classes: str = "novel",
+    episodes: dict[str, int] = EPISODES,
+    **changes: Any,
+) -> Cell:
+    """A cell that departs from `RECIPE` in `changes`.
+
+    Raises:
+        ValueError: a setting that the recipe does not have.
+    """
+    unknown = sorted(changes.keys() - RECIPE.keys())
+    if unknown:
+        raise ValueError(f"changes: expected settings that RECIPE names, got {', '.join(unknown)}; mend the grid")
+    return Cell(data, objective, RECIPE | changes | {"fold": fold, "seed": seed}, classes, dict(episodes))
+
+
+def every_cell() -> Iterator[tuple[str, Cell]]:
+    """Study and cell, for each cell the first study that needs it, in the order of `STUDIES`."""
+    seen: set[str] = set()
+    for name, study in STUDIES.items():
+        for one in study.cells().values():
+            if one.digest not in seen:
+                seen.add(one.digest)
+                yield name, one
+
+
+def _against(reference: str, arms: dict[str, Any]) -> dict[str, str]:
+    return {arm: reference for arm in arms if arm != reference}
+
+
+def _scenes(share: float, changes: Settings) -> dict[str, Any]:
+    return {"data": "scenes", "min_pixels": 500, "hidden": share, **changes}
+
+
+def _both(names: str, baseline: dict[str, Any], scnet: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {f"PFENet, {names}": baseline, f"SCNet, {names}": scnet}
+
+
+_RATES, _STEPS = (0.001, 0.003, 0.01), (200, 400, 800)
+_SCHEDULES = {
+    f"{steps} steps, rate {rate:g}": BASELINE | {"steps": steps, "learning_rate": rate}
+    for steps in _STEPS
+    for rate in _RATES
+}
+_CONTROLS = {
+    "PFENet": BASELINE,
+    "PFENet, half the learning rate": BASELINE | {"learning_rate": RECIPE["learning_rate"] / 2},
+    "PFENet, twice the steps": BASELINE | {"steps": 2 * RECIPE["steps"]},
+    "SCNet": SCNET,
+    "SCNet, L1 + L2": {"objective": "unhalved"},
+}
+_COUNTS = {"n = 0": BASELINE} | {f"n = {n}": {"num_prototypes": n} for n in (1, 2, 3, 4, 5)}
+_SOURCES = {
+    "PFENet": BASELINE,
+    "support": {"num_prototypes": 1, "objective": "support_background"},
+    "query": {"num_prototypes": 1},
+}
+_WEIGHTS = {f"λ = {weight:g}": {"weight": weight} for weight in (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)}
+_PYRAMIDS = {"none": BASELINE} | {
+    f"{side}x{side}": {"partition": "pyramid", "num_prototypes": side**2} for side in (2, 3, 4, 5)
+}
+_SHARES = {f"{100 * share:g} % hidden": share for share in (0.0, 0.125, 0.25, 0.375, 0.5)}
+_DOSES = {
+    arm: changes
+    for names, share in _SHARES.items()
+    for arm, changes in _both(names, _scenes(share, BASELINE), _scenes(share, SCNET)).items()
+}
+_NOVEL = _both("keep", BASELINE, SCNET) | _both("drop", BASELINE | {"novel": "drop"}, {"novel": "drop"})
+
+STUDIES = {
+    "schedule": Study(
+        "How many steps, at which learning rate? Baseline alone, judged on base classes of held-out images that show "
+        "no novel object, with a seed that no other study has.",
+        {arm: changes | {"classes": "base", "episodes": {"1": 500}} for arm, changes in _SCHEDULES.items()},
+        {},
+        seeds=(100,),
+    ),
+    "main": Study(
+        "Does the self-contrastive task help on novel classes, and how much?",
+        {"PFENet": BASELINE, "SCNet": SCNET},
+        {"SCNet": "PFENet"},
+        seeds=(0, 1, 2, 3, 4),
+    ),
+    "controls": Study(
+        "Is the gain more than that of a smaller weight of L1, or of more passes through the comparison?",
+        _CONTROLS,
+        _against("PFENet", _CONTROLS),
+    ),
+    "table3": Study(
+        "How does the gain depend on the number n of background prototypes?", _COUNTS, _against("n = 0", _COUNTS)
+    ),
+    "table4": Study(
+        "Is one background prototype better taken from the query than from the support?",
+        _SOURCES,
+        _against("PFENet", _SOURCES),
+    ),
+    "table5": Study("How does the gain depend on the weight λ of Eq. 9?", _WEIGHTS, _against("λ = 0", _WEIGHTS)),
+    "table6": Study("Do the cells of a grid do as well as clusters?", _PYRAMIDS, _against("none", _PYRAMIDS)),
+    "dose": Study(
+        "Does the gain grow with the share of training scenes that hide a novel object, and vanish at none?",
+        _DOSES,
+        {f"SCNet, {names}": f"PFENet, {names}" for names in _SHARES},
+    ),
+    "novel": Study(
+        "Does the gain vanish where training photographs that hide a novel object are left out?",
+        _NOVEL,
+        {f"SCNet, {names}": f"PFENet, {names}" for names in ("keep", "drop")},
+    ),
+}

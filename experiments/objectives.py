@@ -1,0 +1,54 @@
+"""What a step minimises: the example's own loss, and the two that the controls and the paper's Table 4 ask for."""
+
+from collections.abc import Callable
+from typing import Any
+
+from objective import Batch, EpisodeLoss, Losses
+from pfenet import PFENet
+from torch import Tensor
+
+from selfcontrast import SelfContrastiveAuxiliary
+
+
+class Unhalved(EpisodeLoss):
+    """L1 + λ/(1 − λ) L2, so L1 + L2 at λ = 0.5: the main task keeps the weight that it has without the other one."""
+
+    def forward(self, batch: Batch) -> Losses:
+        losses = super().forward(batch)
+        return losses._replace(blended=losses.blended / (1 - self.auxiliary.weight))
+
+
+class SupportBackground(EpisodeLoss):
+    """The one background prototype is pooled from the support, from the very features that the host pools.
+
+    Hooks take them where the host makes them: computed once more, they would have another dropout.
+    """
+
+    def __init__(self, model: PFENet, auxiliary: SelfContrastiveAuxiliary) -> None:
+        super().__init__(model, auxiliary)
+        self._support: tuple[Tensor, ...] = ()
+        model.down_supp.register_forward_hook(self._keep)
+        auxiliary.register_forward_pre_hook(self._hand_over, with_kwargs=True)
+
+    def forward(self, batch: Batch) -> Losses:
+        # Training is 1-shot.
+        self._masks = batch["support_masks"][:, 0].long()
+        losses = super().forward(batch)
+        self._support = ()
+        return losses
+
+    def _keep(self, _module: object, _inputs: object, features: Tensor) -> None:
+        if self.training:
+            self._support = (features, self._masks)
+
+    def _hand_over(
+        self, _module: object, positional: tuple[Any, ...], named: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return positional, named | {"support": self._support}
+
+
+OBJECTIVES: dict[str, Callable[[PFENet, SelfContrastiveAuxiliary], EpisodeLoss]] = {
+    "blended": EpisodeLoss,
+    "unhalved": Unhalved,
+    "support_background": SupportBackground,
+}

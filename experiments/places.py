@@ -1,0 +1,52 @@
+"""Where a cell's files lie, and the recipe that a cell means there."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path[:0] = [str(ROOT / "examples" / "pfenet_scnet")]
+
+from cells import Cell  # noqa: E402
+from recipe import Recipe  # noqa: E402
+from synthetic import make_scenes  # noqa: E402
+
+
+@dataclass(frozen=True)
+class Places:
+    """Folders, none of which changes a result.
+
+    Attributes:
+        work: what may be deleted: caches of features, drawn scenes, and for each cell its log and checkpoints.
+        results: holds `cells/DIGEST.json`, which are kept.
+        photographs: root of a VOC layout.
+    """
+
+    work: Path
+    results: Path
+    photographs: Path | None = None
+
+    def result(self, cell: Cell) -> Path:
+        return self.results / "cells" / f"{cell.digest}.json"
+
+    def run(self, cell: Cell) -> Path:
+        return self.work / "cells" / cell.digest
+
+    def recipe(self, cell: Cell) -> Recipe:
+        """The cell's recipe on this machine; draws its scenes where they are not there yet.
+
+        Raises:
+            ValueError: the cell wants photographs, and no folder was named.
+        """
+        settings = cell.recipe | {"scales": tuple(cell.recipe["scales"])}
+        if cell.data == "scenes":
+            data = make_scenes(self.work / f"scenes-hidden{settings['hidden']:g}", settings["hidden"])
+        elif self.photographs is None:
+            raise ValueError(
+                "--data: expected a folder in VOC's layout, which this study is run on, got none; name one, or set "
+                "SELFCONTRAST_VOC"
+            )
+        else:
+            data = self.photographs
+        run, features = str(self.run(cell) / "run"), str(self.work / "features")
+        return Recipe(**settings, data=str(data), out=run, features=features, resume=True, baseline=run)

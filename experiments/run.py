@@ -1,0 +1,57 @@
+"""Run studies of the grid, or go on with them: finished cells are skipped.
+
+python experiments/run.py main --data DIR --jobs 2              # DIR: photographs in VOC's layout
+python experiments/run.py dose                                  # drawn scenes
+SELFCONTRAST_VOC=DIR python experiments/run.py main table3      # one after the other
+"""
+
+import argparse
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from places import ROOT, Places  # noqa: I001  It makes the example's modules importable.
+from budget import expected_seconds
+from cells import Cell
+from grid import STUDIES
+from pool import log_of, run_cells
+from trial import features_of
+
+
+def prepare(cells: Iterable[Cell], places: Places) -> None:
+    """Draw the scenes and cache the features that the cells share, so that two cells never compute the same ones."""
+    ready: set[tuple[object, ...]] = set()
+    for cell in cells:
+        recipe = places.recipe(cell)
+        key = (recipe.data, recipe.backbone, recipe.backbone_weights, recipe.size)
+        if key not in ready:
+            ready.add(key)
+            model = recipe.build_model()
+            for images in (recipe.listed_images(), recipe.evaluation_images()):
+                features_of(recipe, model, images)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run what the command line names; 1 if a cell failed, 130 after Ctrl-C."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("studies", nargs="+", choices=STUDIES, metavar="STUDY", help=", ".join(STUDIES))
+    parser.add_argument("--data", type=Path, default=os.environ.get("SELFCONTRAST_VOC"), help="photographs")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="cells at a time; default: every core")
+    parser.add_argument("--work", type=Path, default=Path("runs/experiments"), help="caches, logs, checkpoints")
+    parser.add_argument("--results", type=Path, default=ROOT / "experiments" / "results", help="one file a cell")
+    given = parser.parse_args(arguments)
+    places = Places(given.work, given.results, Path(given.data) if given.data else None)
+    cells = [cell for name in given.studies for cell in STUDIES[name].cells().values()]
+    try:
+        prepare((cell for cell in cells if not places.result(cell).is_file()), places)
+        failed = run_cells(cells, places, given.jobs, expected_seconds)
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on")
+        return 130
+    for cell in failed:
+        print(f"failed: {cell.digest}, see {log_of(cell, places)}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
