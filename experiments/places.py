@@ -1,15 +1,11 @@
 """Where a cell's files lie, and the recipe that a cell means there."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-sys.path[:0] = [str(ROOT / "examples" / "pfenet_scnet")]
-
-from cells import Cell  # noqa: E402
-from recipe import Recipe  # noqa: E402
-from synthetic import make_scenes  # noqa: E402
+from cells import Cell
+from recipe import Recipe
+from synthetic import make_scenes
 
 
 @dataclass(frozen=True)

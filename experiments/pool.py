@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from places import Places  # noqa: I001  It makes the example's modules importable.
 from cells import Cell
 from files import write_text_atomically
+from places import Places
 from tqdm import tqdm
 
 TRIAL = Path(__file__).with_name("trial.py")

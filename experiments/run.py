@@ -10,10 +10,13 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from places import ROOT, Places  # noqa: I001  It makes the example's modules importable.
+from example_modules import ROOT
+
+# isort: split
 from budget import expected_seconds
 from cells import Cell
 from grid import STUDIES
+from places import Places
 from pool import log_of, run_cells
 from trial import features_of
 

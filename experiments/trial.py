@@ -14,9 +14,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import example_modules  # noqa: F401
+
+# isort: split
 import torch
 import torch.nn.functional as F
-from places import Places  # noqa: I001  It makes the example's modules importable.
 from cells import Cell
 from counts import Counts
 from environment import environment
@@ -27,6 +29,7 @@ from files import write_text_atomically
 from kept_features import KeptFeatures
 from objectives import OBJECTIVES
 from pfenet import Extracted, PFENet
+from places import Places
 from precompute import open_features
 from recipe import Recipe
 from tqdm import tqdm

@@ -1,0 +1,23 @@
+"""Cells that train and evaluate in seconds, on drawn scenes."""
+
+from pathlib import Path
+from typing import Any
+
+from cells import Cell
+from grid import cell
+from places import Places
+from synthetic import make_scenes
+
+TINY = {"data": "scenes", "episodes": {"1": 6, "5": 4}, "hidden": 0.25, "min_pixels": 500}
+TINY |= {"size": 64, "scales": [4, 2], "channels": 16, "batch": 2, "steps": 4}
+
+
+def tiny(**changes: Any) -> Cell:
+    """A cell of fold 0 and seed 0, unless `changes` says otherwise."""
+    return cell(**({"fold": 0, "seed": 0} | TINY | changes))
+
+
+def tiny_places(root: Path) -> Places:
+    """Folders below `root`, with scenes few enough for a test."""
+    make_scenes(root / "work" / "scenes-hidden0.25", 0.25, 60, 100)
+    return Places(root / "work", root / "results")
