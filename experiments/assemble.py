@@ -1,0 +1,120 @@
+"""From the cell files alone: every study's tables and figures, written to results/ and into docs/evidence.md.
+
+python experiments/assemble.py          # whatever has been run; the rest stays "not run yet"
+"""
+
+import argparse
+import csv
+import json
+import os
+import re
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from example_modules import ROOT
+
+# isort: split
+from blocks import block, budget_block
+from budget import budget
+from figures import draw_gains
+from files import write_text_atomically
+from grid import FOLDS, STUDIES, Study, every_cell
+from outcomes import errors, finished, gains, missing, scores
+
+PAPER = Path(__file__).with_name("paper.csv")
+Row = dict[str, Any]
+
+
+def report_of(name: str, study: Study, results: Path) -> Row:
+    """All that is said of a study, from the cells that there are."""
+    found = finished(study, results)
+    return {
+        "study": name,
+        "question": study.question,
+        "seeds": study.seeds,
+        "cells": len(found),
+        "wanted": len(study.cells()),
+        "missing": missing(study, found),
+        "scores": scores(study, found),
+        "gains": gains(study, found),
+        "errors": errors(study, found),
+        "hidden_share_percent": _hidden_shares(found),
+        "paper": paper_rows(name, study),
+        "commits": sorted({result["environment"]["commit"] for result in found.values()}),
+    }
+
+
+def _hidden_shares(found: dict[tuple[str, int, int], Row]) -> dict[str, dict[str, float]]:
+    """Arm → fold → the share of training images that hide a novel object, as measured."""
+    shares: dict[str, dict[str, float]] = {}
+    for (arm, fold, _), result in found.items():
+        shares.setdefault(arm, {})[str(fold)] = result["training"]["hidden_share_percent"]
+    return shares
+
+
+def paper_rows(name: str, study: Study) -> list[Row]:
+    """The paper's cells for the arms of a study, as printed, and their gains over the arm that ours are compared with."""
+    with PAPER.open(newline="") as file:
+        rows: dict[str, Row] = {row["arm"]: dict(row) for row in csv.DictReader(file) if row["study"] == name}
+    names = [f"fold{fold}" for fold in FOLDS]
+    for arm, row in rows.items():
+        reference = rows.get(study.compared.get(arm, ""))
+        row["gain"] = round(float(row["mean"]) - float(reference["mean"]), 2) if reference else None
+        row["fold_gains"] = [round(float(row[f]) - float(reference[f]), 2) for f in names] if reference else []
+    return list(rows.values())
+
+
+def spent(results: Path) -> list[Row]:
+    """The budget, and beside it the cells that are finished and what they took."""
+    took: dict[str, list[float]] = {name: [] for name in STUDIES}
+    for name, cell in every_cell():
+        path = results / "cells" / f"{cell.digest}.json"
+        if path.is_file():
+            took[name].append(sum(json.loads(path.read_text())["seconds"].values()))
+    took["all"] = [seconds for some in took.values() for seconds in some]
+    measured = ({"finished": len(some), "measured": round(mean(some)) if some else None} for some in took.values())
+    return [row | more for row, more in zip(budget(), measured, strict=True)]
+
+
+def fill(text: str, name: str, content: str) -> str:
+    """Put `content` between the markers of that name.
+
+    >>> fill("<!-- main -->\\nold\\n<!-- /main -->", "main", "new")
+    '<!-- main -->\\nnew\\n<!-- /main -->'
+    """
+    opening, closing = f"<!-- {name} -->", f"<!-- /{name} -->"
+    pattern = re.compile(f"{re.escape(opening)}\n.*?{re.escape(closing)}", re.DOTALL)
+    if not pattern.search(text):
+        raise ValueError(f"document: expected the markers {opening} and {closing}, got none; add them where it belongs")
+    return pattern.sub(lambda _: f"{opening}\n{content}\n{closing}", text)
+
+
+def assemble(results: Path, document: Path) -> None:
+    """Write `results/STUDY.json`, `results/STUDY.png` and every marked block of the document."""
+    text = document.read_text()
+    for name, study in STUDIES.items():
+        report, picture = report_of(name, study, results), None
+        if report["cells"]:
+            write_text_atomically(results / f"{name}.json", json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+        if report["gains"]:
+            draw_gains(report, results / f"{name}.png")
+            picture = os.path.relpath(results / f"{name}.png", document.parent)
+        text = fill(text, name, block(report, picture))
+        print(f"{name}: {report['cells']} of {report['wanted']} cells")
+    rows = spent(results)
+    write_text_atomically(results / "budget.json", json.dumps(rows, indent=2) + "\n")
+    write_text_atomically(document, fill(text, "budget", budget_block(rows)))
+
+
+def main() -> None:
+    """Assemble what the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--results", type=Path, default=ROOT / "experiments" / "results", help="holds cells/")
+    parser.add_argument("--document", type=Path, default=ROOT / "docs" / "evidence.md", help="with a study's markers")
+    given = parser.parse_args()
+    assemble(given.results, given.document)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""Rows in markdown: what stands between a study's two markers in docs/evidence.md."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from counts import KINDS
+from grid import FOLDS
+
+NOT_RUN = "not run yet"
+TITLES = {"miou": "mIoU", "fb_iou": "FB-IoU"}
+Row = dict[str, Any]
+
+
+def block(report: Row, picture: str | None) -> str:
+    """The tables of a study's report, see `assemble.report_of`, and a link to its figure where there is one."""
+    if not report["cells"]:
+        return NOT_RUN
+    parts = [_state(report), _scores(report["scores"]), _gains(report["gains"]), _errors(report["errors"])]
+    parts += [_paper(report["paper"]), f"![{report['study']}]({picture})" if picture else ""]
+    return "\n\n".join(part for part in parts if part)
+
+
+def budget_block(rows: Sequence[Row]) -> str:
+    """The grid's budget, see budget.py."""
+    header = ["study", "cells", "not in a study above", "seconds a cell, assumed", "hours on two cores, assumed"]
+    header += ["cells finished", "seconds a cell, measured"]
+    return table(
+        header,
+        [
+            [*(str(row[key]) for key in ("study", "cells", "new", "seconds", "hours", "finished")), _or_dash(row)]
+            for row in rows
+        ],
+    )
+
+
+def _or_dash(row: Row) -> str:
+    return str(row["measured"]) if row["finished"] else NOT_RUN
+
+
+def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """
+    >>> print(table(["arm", "mIoU"], [["PFENet", "1.0"]]))
+    | arm | mIoU |
+    |---|---|
+    | PFENet | 1.0 |
+    """
+    rows = [list(header), *map(list, lines)]
+    text = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([text[0], "|" + "---|" * len(header), *text[1:]])
+
+
+def _state(report: Row) -> str:
+    whole = f"{report['cells']} of {report['wanted']} cells"
+    if not report["missing"]:
+        return f"{whole}."
+    absent = "; ".join(f"{arm}: {have}" for arm, have in report["missing"].items())
+    return f"**Incomplete**: {whole}. {absent}."
+
+
+def _scores(rows: Sequence[Row]) -> str:
+    header = ["arm", "shots", "measure", *(f"fold {fold}" for fold in FOLDS), "mean of the folds"]
+    return table(
+        header,
+        [
+            [
+                row["arm"],
+                row["shot"],
+                TITLES[row["measure"]],
+                *(_number(row["folds"].get(str(fold))) for fold in FOLDS),
+                _number(row["all"]),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _gains(rows: Sequence[Row]) -> str:
+    if not rows:
+        return ""
+    header = ["gain", "shots", "measure", *(f"fold {fold}" for fold in FOLDS), "over the folds", "pairs won"]
+    return table(
+        header,
+        [
+            [
+                f"{row['arm']} − {row['against']}",
+                row["shot"],
+                TITLES[row["measure"]],
+                *(_gain(row["folds"].get(str(fold))) for fold in FOLDS),
+                _gain(row["all"]) + ("" if len(row["folds"]) == len(FOLDS) else f" ({len(row['folds'])} folds)"),
+                f"{row['all']['won']} of {row['all']['pairs']}",
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _errors(rows: Sequence[Row]) -> str:
+    header = ["arm", "shots", "novel pixels called background, %"]
+    header += [f"{kind} called foreground, %" for kind in ("background", "base objects", "other novel objects")]
+    order = (KINDS[-1], *KINDS[:-1])
+    return table(header, [[row["arm"], row["shot"], *(_number(row[kind]) for kind in order)] for row in rows])
+
+
+def _paper(rows: Sequence[Row]) -> str:
+    if not rows:
+        return ""
+    header = ["the paper, ResNet-50", "its table", *(f"fold {fold}" for fold in FOLDS), "mean as printed", "gain"]
+    names = [*(f"fold{fold}" for fold in FOLDS), "mean"]
+    return table(
+        header,
+        [
+            [
+                row["arm"],
+                row["table"],
+                *(row[name] for name in names),
+                "" if row["gain"] is None else f"{row['gain']:+.1f}",
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1f}"
+
+
+def _gain(one: Row | None) -> str:
+    if one is None:
+        return "–"
+    interval = "" if one["low"] is None else f" [{one['low']:+.1f}, {one['high']:+.1f}]"
+    return f"{one['mean']:+.1f}{interval}"

@@ -1,0 +1,141 @@
+"""Real processes, really killed: what is finished stays, what is not goes on or starts anew."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+import torch
+from cells import Cell
+from places import Places
+from pool import log_of, run_cells
+from tiny_cells import tiny, tiny_places
+
+LONG = tiny(steps=130)
+RUNNER = """
+import json, sys
+from cells import Cell
+from places import Places
+from pathlib import Path
+from pool import run_cells
+
+cells = [Cell(**one) for one in json.loads(sys.argv[2])]
+try:
+    run_cells(cells, Places(Path(sys.argv[1]) / "work", Path(sys.argv[1]) / "results"), 1)
+except KeyboardInterrupt:
+    raise SystemExit(130)
+"""
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory):
+    places = tiny_places(tmp_path_factory.mktemp("experiments"))
+    assert run_cells([tiny(steps=1)], places, 1) == []
+    return places
+
+
+def start_runner(root: Path, cells: list[Cell]) -> subprocess.Popen[str]:
+    """A runner of its own session, so that no signal reaches its cells but by its own doing."""
+    folders = os.pathsep.join(path for path in sys.path if path)
+    configurations = json.dumps([asdict(cell) for cell in cells])
+    return subprocess.Popen(
+        [sys.executable, "-c", RUNNER, root, configurations],
+        env=os.environ | {"PYTHONPATH": folders},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_until(met, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while not met():
+        assert process.poll() is None and time.monotonic() < deadline, process.communicate()
+        time.sleep(0.02)
+
+
+def alone(places: Places, root: Path) -> Places:
+    """Folders of one test, with the module's scenes and features."""
+    (root / "work").mkdir()
+    for shared in ("scenes-hidden0.25", "features"):
+        (root / "work" / shared).symlink_to(places.work / shared)
+    return Places(root / "work", root / "results")
+
+
+def cell_process(places: Places, cell: Cell) -> int:
+    return int((places.run(cell) / "process").read_text())
+
+
+def test_cells_run_side_by_side_and_finished_ones_are_not_run_again(places, capsys):
+    cells = [tiny(seed=seed, steps=1) for seed in (1, 2)]
+    assert run_cells([*cells, tiny(steps=1), cells[0]], places, 2) == []
+    assert "2 cells to run" in capsys.readouterr().out
+    stamps = [places.result(cell).stat().st_mtime_ns for cell in cells]
+    assert run_cells(cells, places, 2) == []
+    assert "0 cells to run" in capsys.readouterr().out
+    assert [places.result(cell).stat().st_mtime_ns for cell in cells] == stamps
+    result = json.loads(places.result(cells[0]).read_text())
+    assert result["environment"]["machine"].endswith("1 threads") and result["cell"]["recipe"]["seed"] == 1
+    assert "1-shot evaluation" in log_of(cells[0], places).read_text()
+
+
+def test_a_cell_that_fails_is_named_and_holds_up_no_other(places):
+    wrong = tiny(optimizer="sgd", learning_rate=1e30)
+    right = tiny(seed=3, steps=1)
+    assert run_cells([wrong, right], places, 1) == [wrong]
+    assert places.result(right).is_file() and not places.result(wrong).exists()
+    assert "lower learning_rate" in log_of(wrong, places).read_text()
+
+
+def test_killed_in_the_middle_a_cell_goes_on_to_the_result_of_one_never_stopped(places, tmp_path):
+    run_cells([LONG], places, 1)
+    killed = alone(places, tmp_path)
+    finished = tiny(steps=2)
+    runner = start_runner(tmp_path, [finished, LONG])
+    wait_until((killed.run(LONG) / "run" / "checkpoint.pt").exists, runner)
+    os.kill(runner.pid, signal.SIGKILL)
+    os.kill(cell_process(killed, LONG), signal.SIGKILL)
+    runner.communicate()
+    assert not killed.result(LONG).exists(), "it must have been stopped on the way for this test to mean anything"
+    stamp = killed.result(finished).stat().st_mtime_ns
+    assert run_cells([finished, LONG], killed, 1) == []
+    assert killed.result(finished).stat().st_mtime_ns == stamp
+    assert "resumed after step 100" in log_of(LONG, killed).read_text()
+    whole, resumed = (json.loads(at.result(LONG).read_text()) for at in (places, killed))
+    assert resumed["evaluations"] == whole["evaluations"] and resumed["losses"] == whole["losses"]
+
+
+def test_a_cell_left_over_from_a_killed_runner_is_waited_for(places, tmp_path):
+    killed = alone(places, tmp_path)
+    runner = start_runner(tmp_path, [LONG])
+    wait_until((killed.run(LONG) / "run" / "metrics.jsonl").exists, runner)
+    os.kill(runner.pid, signal.SIGKILL)
+    runner.communicate()
+    assert not killed.result(LONG).exists()
+    left = cell_process(killed, LONG)
+    assert run_cells([LONG], killed, 1) == []
+    # The one left over wrote the result, the one that waited found it and trained nothing.
+    assert log_of(LONG, killed).read_text().count("1-shot evaluation") and left != cell_process(killed, LONG)
+    assert "resumed" not in log_of(LONG, killed).read_text()
+    assert log_of(LONG, killed).read_text().count("fold 0:") == 1
+
+
+def test_ctrl_c_ends_the_cells_between_two_steps(places, tmp_path):
+    stopped = alone(places, tmp_path)
+    runner = start_runner(tmp_path, [LONG])
+    wait_until((stopped.run(LONG) / "run" / "metrics.jsonl").exists, runner)
+    wait_until(lambda: (stopped.run(LONG) / "run" / "metrics.jsonl").stat().st_size > 0, runner)
+    process = cell_process(stopped, LONG)
+    os.kill(runner.pid, signal.SIGINT)
+    runner.communicate(timeout=60)
+    assert runner.returncode == 130 and not stopped.result(LONG).exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
+    step = torch.load(stopped.run(LONG) / "run" / "checkpoint.pt", weights_only=True)["step"]
+    assert 0 < step < 130 and f"stopped after step {step}" in log_of(LONG, stopped).read_text()
