@@ -54,7 +54,7 @@ def _hidden_shares(found: dict[tuple[str, int, int], Row]) -> dict[str, dict[str
 
 
 def paper_rows(name: str, study: Study) -> list[Row]:
-    """The paper's cells for the arms of a study, as printed, and their gains over the arm that ours are compared with."""
+    """The paper's cells for the arms of a study, as printed, and their gains over the same arm that ours have."""
     with PAPER.open(newline="") as file:
         rows: dict[str, Row] = {row["arm"]: dict(row) for row in csv.DictReader(file) if row["study"] == name}
     names = [f"fold{fold}" for fold in FOLDS]

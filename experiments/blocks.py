@@ -15,7 +15,13 @@ def block(report: Row, picture: str | None) -> str:
     """The tables of a study's report, see `assemble.report_of`, and a link to its figure where there is one."""
     if not report["cells"]:
         return NOT_RUN
-    parts = [_state(report), _scores(report["scores"]), _gains(report["gains"]), _errors(report["errors"])]
+    parts = [
+        _state(report),
+        _hidden(report["hidden_share_percent"]),
+        _scores(report["scores"]),
+        _gains(report["gains"]),
+        _errors(report["errors"]),
+    ]
     parts += [_paper(report["paper"]), f"![{report['study']}]({picture})" if picture else ""]
     return "\n\n".join(part for part in parts if part)
 
@@ -55,6 +61,16 @@ def _state(report: Row) -> str:
         return f"{whole}."
     absent = "; ".join(f"{arm}: {have}" for arm, have in report["missing"].items())
     return f"**Incomplete**: {whole}. {absent}."
+
+
+def _hidden(shares: dict[str, dict[str, float]]) -> str:
+    """A line for each set of training images that arms have in common."""
+    arms: dict[str, list[str]] = {}
+    for arm, folds in shares.items():
+        line = ", ".join(f"fold {fold} {folds[fold]:.1f} %" for fold in sorted(folds))
+        arms.setdefault(line, []).append(arm)
+    whose = {line: f" ({'; '.join(some)})" if len(arms) > 1 else "" for line, some in arms.items()}
+    return "\n".join(f"Training images that hide a novel object{whose[line]}: {line}.\n" for line in arms).rstrip()
 
 
 def _scores(rows: Sequence[Row]) -> str:
