@@ -26,7 +26,9 @@ class SupportBackground(EpisodeLoss):
 
     def __init__(self, model: PFENet, auxiliary: SelfContrastiveAuxiliary) -> None:
         super().__init__(model, auxiliary)
-        self._support: tuple[Tensor, ...] = ()
+        # While a step runs: the support's mask, then its features too.
+        self._masks: Tensor | None = None
+        self._features: Tensor | None = None
         model.down_supp.register_forward_hook(self._keep)
         auxiliary.register_forward_pre_hook(self._hand_over, with_kwargs=True)
 
@@ -34,17 +36,17 @@ class SupportBackground(EpisodeLoss):
         # Training is 1-shot.
         self._masks = batch["support_masks"][:, 0].long()
         losses = super().forward(batch)
-        self._support = ()
+        self._masks = self._features = None
         return losses
 
     def _keep(self, _module: object, _inputs: object, features: Tensor) -> None:
-        if self.training:
-            self._support = (features, self._masks)
+        if self._masks is not None:
+            self._features = features
 
     def _hand_over(
         self, _module: object, positional: tuple[Any, ...], named: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        return positional, named | {"support": self._support}
+        return positional, named | {"support": (self._features, self._masks)}
 
 
 OBJECTIVES: dict[str, Callable[[PFENet, SelfContrastiveAuxiliary], EpisodeLoss]] = {
