@@ -41,10 +41,10 @@ def test_blended_is_the_examples_own():
 
 def test_unhalved_is_the_sum_of_both_losses(model, batch):
     halved, unhalved = (losses_of(name, model, batch) for name in ("blended", "unhalved"))
-    assert float(unhalved.blended) == pytest.approx(float(halved.main + halved.contrast), rel=1e-5)
+    assert unhalved.blended.item() == pytest.approx(float(halved.main + halved.contrast), rel=1e-5)
     assert (unhalved.main, unhalved.contrast) == (halved.main, halved.contrast)
     other = losses_of("unhalved", model, batch, weight=0.2)
-    assert float(other.blended) == pytest.approx(float(other.main + 0.25 * other.contrast), rel=1e-5)
+    assert other.blended.item() == pytest.approx(float(other.main + 0.25 * other.contrast), rel=1e-5)
 
 
 def test_the_background_prototype_is_the_supports(model, batch):
