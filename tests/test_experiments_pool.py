@@ -74,10 +74,11 @@ def cell_process(places: Places, cell: Cell) -> int:
     return int((places.run(cell) / "process").read_text())
 
 
-def test_cells_run_side_by_side_and_finished_ones_are_not_run_again(places, capsys):
-    cells = [tiny(seed=seed, steps=1) for seed in (1, 2)]
-    assert run_cells([*cells, cells[0]], places, 2) == []
-    assert "2 cells to run" in capsys.readouterr().out
+def test_cells_run_side_by_side_finished_ones_never_again_and_one_that_fails_holds_up_no_other(places, capsys):
+    wrong, cells = tiny(optimizer="sgd", learning_rate=1e30), [tiny(seed=seed, steps=1) for seed in (1, 2)]
+    assert run_cells([wrong, *cells, cells[0]], places, 2) == [wrong]
+    assert "3 cells to run" in capsys.readouterr().out
+    assert not places.result(wrong).exists() and "lower the learning rate" in log_of(wrong, places).read_text()
     stamps = [places.result(cell).stat().st_mtime_ns for cell in cells]
     assert run_cells(cells, places, 2) == []
     assert "0 cells to run" in capsys.readouterr().out
@@ -85,14 +86,6 @@ def test_cells_run_side_by_side_and_finished_ones_are_not_run_again(places, caps
     result = json.loads(places.result(cells[0]).read_text())
     assert result["environment"]["machine"].endswith("1 threads") and result["cell"]["recipe"]["seed"] == 1
     assert "1-shot evaluation" in log_of(cells[0], places).read_text()
-
-
-def test_a_cell_that_fails_is_named_and_holds_up_no_other(places):
-    wrong = tiny(optimizer="sgd", learning_rate=1e30)
-    right = tiny(seed=3, steps=1)
-    assert run_cells([wrong, right], places, 1) == [wrong]
-    assert places.result(right).is_file() and not places.result(wrong).exists()
-    assert "lower the learning rate" in log_of(wrong, places).read_text()
 
 
 def test_killed_in_the_middle_a_cell_goes_on_to_the_result_of_one_never_stopped(places, tmp_path):

@@ -1,0 +1,54 @@
+"""The command line: which cells a study's name means, and what is said where something is wrong."""
+
+import pytest
+import run
+from grid import STUDIES, Study
+from tiny_cells import TINY, tiny_places
+
+TINY_STUDY = Study("", {"PFENet": TINY | {"weight": 0.0, "steps": 1}}, {}, seeds=(0,))
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory):
+    return tiny_places(tmp_path_factory.mktemp("experiments"))
+
+
+@pytest.fixture
+def only_fold_0(monkeypatch):
+    """Scenes few enough for a test are too few for some folds."""
+    monkeypatch.setattr("grid.FOLDS", (0,))
+    monkeypatch.setitem(STUDIES, "main", TINY_STUDY)
+
+
+def options(places):
+    return ["main", "--jobs", "1", "--work", str(places.work), "--results", str(places.results)]
+
+
+def test_a_study_is_run_and_then_left_alone(places, only_fold_0, capsys):
+    (cell,) = TINY_STUDY.cells().values()
+    assert run.main(options(places)) == 0
+    assert places.result(cell).is_file() and "1 cells to run" in capsys.readouterr().out
+    # The list's features and the evaluation's, computed before the cell was started, which found them.
+    assert len(list((places.work / "features").iterdir())) == 2
+    assert "features to cache" not in (places.run(cell) / "log.txt").read_text()
+    assert run.main(options(places)) == 0 and "0 cells to run" in capsys.readouterr().out
+
+
+def test_a_failed_cell_is_named_with_its_log(places, only_fold_0, monkeypatch, capsys):
+    broken = TINY | {"weight": 0.0, "optimizer": "sgd", "learning_rate": 1e30}
+    monkeypatch.setitem(STUDIES, "main", TINY_STUDY._replace(arms={"broken": broken}))
+    (cell,) = STUDIES["main"].cells().values()
+    assert run.main(options(places)) == 1
+    assert f"failed: {cell.digest}, see {places.run(cell) / 'log.txt'}" in capsys.readouterr().out
+
+
+def test_a_name_that_is_no_study_ends_with_the_names(capsys):
+    with pytest.raises(SystemExit):
+        run.main(["maine"])
+    assert all(name in capsys.readouterr().err for name in STUDIES)
+
+
+def test_photographs_that_nobody_named_end_with_a_sentence(places, monkeypatch):
+    monkeypatch.delenv("SELFCONTRAST_VOC", raising=False)
+    with pytest.raises(ValueError, match="--data: expected a folder in VOC's layout"):
+        run.main(options(places))
