@@ -56,7 +56,7 @@ def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 
 def _state(report: Row) -> str:
-    whole = f"{report['cells']} of {report['wanted']} cells"
+    whole = f"{report['cells']} of {report['wanted']} cells, seeds {', '.join(map(str, report['seeds']))}"
     if not report["missing"]:
         return f"{whole}."
     absent = "; ".join(f"{arm}: {have}" for arm, have in report["missing"].items())
@@ -111,7 +111,7 @@ def _gains(rows: Sequence[Row]) -> str:
 
 
 def _errors(rows: Sequence[Row]) -> str:
-    header = ["arm", "shots", "novel pixels called background, %"]
+    header = ["arm", "shots", "target called background, %"]
     header += [f"{kind} called foreground, %" for kind in ("background", "base objects", "other novel objects")]
     order = (KINDS[-1], *KINDS[:-1])
     return table(header, [[row["arm"], row["shot"], *(_number(row[kind]) for kind in order)] for row in rows])

@@ -47,7 +47,7 @@ def test_a_part_of_a_study_is_shown_as_a_part(document, tmp_path):
             write_cell(tmp_path / "results", cell, 30.0 + (arm == "n = 1") * (1 + seed))
     assemble(tmp_path / "results", document)
     table3 = blocks(document)["table3"]
-    assert table3.startswith("**Incomplete**: 8 of 48 cells. n = 0: 4 of 8; n = 1: 4 of 8; n = 2: 0 of 8;")
+    assert table3.startswith("**Incomplete**: 8 of 48 cells, seeds 0, 1. n = 0: 4 of 8; n = 1: 4 of 8; n = 2: 0 of 8;")
     assert "Training images that hide a novel object: fold 0 7.5 %, fold 1 7.5 %." in table3
     assert "| n = 0 | 1 | mIoU | 30.0 | 30.0 | – | – | – |" in table3
     gained = "+1.5 [+1.0, +2.0]"
