@@ -25,6 +25,8 @@ def draw_gains(report: Row, path: Path) -> None:
     if papers:
         _panel(grid[0, -1], [row["arm"] for row in papers], "the paper, ResNet-50, 1-shot")
         _points(grid[0, -1], [row["gain"] for row in papers], [row["fold_gains"] for row in papers])
+    if report["missing"]:
+        figure.suptitle(f"incomplete: {report['cells']} of {report['wanted']} cells; arms may stand on unlike folds")
     write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=110))
     pyplot.close(figure)
 
