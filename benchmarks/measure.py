@@ -97,8 +97,8 @@ def _processor() -> str:
 def publish(name: str, report: Mapping[str, Any], columns: Sequence[str]) -> Path:
     """Print `columns` of the rows and what was concluded, and write the report to results/NAME.json."""
     print_table(report["rows"], columns)
-    for name, part in report.get("summary", {}).items():
-        _print_part(name, part)
+    for title, part in report.get("summary", {}).items():
+        _print_part(title, part)
     path = RESULTS / f"{name}.json"
     write_text_atomically(path, json.dumps(report, indent=2) + "\n")
     print(f"written: {path}")
