@@ -172,8 +172,7 @@ class Recipe:
 
     def build_model(self) -> PFENet:
         backbone = build_backbone(self.backbone, self.backbone_weights)
-        model = PFENet(backbone, self.channels, tuple(self.scales), self.live_statistics)
-        return model.to(memory_format=torch.channels_last)
+        return PFENet(backbone, self.channels, tuple(self.scales), self.live_statistics)
 
     def build_auxiliary(self, generator: torch.Generator | None = None) -> SelfContrastiveAuxiliary:
         return SelfContrastiveAuxiliary(
@@ -183,8 +182,8 @@ class Recipe:
     def build_optimizer(self, model: PFENet) -> torch.optim.Optimizer:
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         if self.optimizer == "adamw":
-            return torch.optim.AdamW(trained, self.learning_rate, weight_decay=self.weight_decay, fused=True)
-        return torch.optim.SGD(trained, self.learning_rate, self.momentum, weight_decay=self.weight_decay, fused=True)
+            return torch.optim.AdamW(trained, self.learning_rate, weight_decay=self.weight_decay)
+        return torch.optim.SGD(trained, self.learning_rate, self.momentum, weight_decay=self.weight_decay)
 
     def save(self, path: Path) -> None:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
