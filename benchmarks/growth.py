@@ -49,7 +49,7 @@ VARIED: dict[str, dict[str, tuple[int, ...]]] = {
         "clusters": (2, 3, 5, 8, 12),
         "iterations": (1, 2, 5, 10, 20, 40),
     },
-    PAPER: {"images": (1, 2, 4, 8), "side": (15, 30, 42, 60), "channels": (256, 512, 1024, 2048)},
+    PAPER: {"images": (1, 2, 4, 8), "side": (15, 30, 40, 60), "channels": (256, 512, 1024, 2048)},
 }
 # Within it, a slope is called linear.
 TOLERANCE = 0.1
@@ -94,20 +94,25 @@ def called(late: float) -> str:
 
 def draw(rows: list[Row], slopes: dict[str, dict[str, Any]]) -> Figure:
     """One axis a dimension, both logarithmic, bars from the fastest to the slowest round."""
-    dimensions = list(VARIED[SMALL])
-    figure = Figure(figsize=(4 * len(dimensions), 4), layout="constrained")
-    for axes, dimension in zip(figure.subplots(1, len(dimensions), sharey=True), dimensions, strict=True):
+    dimensions = [named(dimension) for dimension in VARIED[SMALL]]
+    figure = Figure(figsize=(12, 7), layout="constrained")
+    grid = figure.subplots(2, 3, sharey=True).flatten()
+    for axes, dimension in zip(grid, dimensions, strict=False):
         for arm in AROUND:
-            shown = [row for row in rows if (row["arm"], row["varied"]) == (arm, named(dimension))]
+            shown = [row for row in rows if (row["arm"], row["varied"]) == (arm, dimension)]
             if shown:
                 x, y, low, high = ([row[key] for row in shown] for key in ("amount", "median", "min", "max"))
                 bars = [np.subtract(y, low), np.subtract(high, y)]
-                label = f"{arm}: slope {slopes[f'{named(dimension)}, {arm}']['slope']:.2f}"
+                label = f"{arm}: slope {slopes[f'{dimension}, {arm}']['slope']:.2f}"
                 axes.errorbar(x, y, yerr=bars, marker="o", capsize=3, label=label)
-        axes.set(xscale="log", yscale="log", xlabel=named(dimension))
-        axes.grid(which="both", alpha=0.3)
-        axes.legend()
-    figure.axes[0].set_ylabel("seconds a call")
+        amounts = sorted({row["amount"] for row in rows if row["varied"] == dimension})
+        axes.set(xscale="log", yscale="log", xlabel=dimension, ylabel="seconds a call")
+        axes.set_xticks(amounts, [str(amount) for amount in amounts])
+        axes.minorticks_off()
+        axes.grid(alpha=0.3)
+        axes.legend(loc="upper left")
+    for axes in grid[len(dimensions) :]:
+        axes.remove()
     return figure
 
 

@@ -36,24 +36,16 @@ def interleave(arms: Mapping[str, Callable[[], Any]], rounds: int, budget: float
     Args:
         arms: what to call; the first call of each is a warm-up.
         rounds: timed calls of each arm.
-        budget: seconds; an arm whose timed calls together took longer sits out the rounds that are left. Where the
-            warm-up alone took longer, it counts, and is the only one.
+        budget: seconds; an arm whose timed calls together took longer sits out the rounds that are left.
     """
-    timed: dict[str, Timed] = {}
-    for name, arm in arms.items():
-        first, seconds = _clocked(arm)
-        timed[name] = Timed(first, [seconds] if seconds > budget else [])
+    timed = {name: Timed(arm(), []) for name, arm in arms.items()}
     for _ in range(rounds):
         for name, arm in arms.items():
             if sum(timed[name].seconds) <= budget:
-                timed[name].seconds.append(_clocked(arm)[1])
+                started = time.perf_counter()
+                arm()
+                timed[name].seconds.append(time.perf_counter() - started)
     return timed
-
-
-def _clocked(arm: Callable[[], Any]) -> tuple[Any, float]:
-    started = time.perf_counter()
-    result = arm()
-    return result, time.perf_counter() - started
 
 
 def spread(values: Sequence[float]) -> Row:
@@ -105,7 +97,8 @@ def _processor() -> str:
 def publish(name: str, report: Mapping[str, Any], columns: Sequence[str]) -> Path:
     """Print `columns` of the rows and what was concluded, and write the report to results/NAME.json."""
     print_table(report["rows"], columns)
-    print(json.dumps(report.get("summary", {}), indent=2))
+    for title, part in report.get("summary", {}).items():
+        _print_part(title, part)
     path = RESULTS / f"{name}.json"
     write_text_atomically(path, json.dumps(report, indent=2) + "\n")
     print(f"written: {path}")
@@ -115,6 +108,15 @@ def publish(name: str, report: Mapping[str, Any], columns: Sequence[str]) -> Pat
 def publish_picture(name: str, figure: Any) -> None:
     """Write a matplotlib figure to results/NAME.png."""
     write_atomically(RESULTS / f"{name}.png", lambda file: figure.savefig(file, format="png", dpi=110))
+
+
+def _print_part(name: str, part: Any) -> None:
+    """A list of rows as a table, all else as it will stand in the file."""
+    if isinstance(part, list):
+        print(f"\n{name}")
+        print_table(part, list(part[0]))
+    else:
+        print(f"{name}: {json.dumps(part, indent=2)}")
 
 
 def print_table(rows: Sequence[Row], columns: Sequence[str]) -> None:

@@ -84,7 +84,7 @@ class SelfContrastiveAuxiliary(nn.Module):
         partition: "kmeans" on the high-level features, or "pyramid", a x a cells with n = a² (Table 6).
         prior: what the comparison gets in place of a prior mask in 0..1 that was made for the support's object:
             "neutral" (0.5 everywhere), "keep" (the same) or "complement" (1 − prior). The paper is silent.
-        seeding: first centres of the k-means, "random", "k-means++" or "farthest-first".
+        seeding: first centres of the k-means, "farthest-first", "k-means++" or "random".
         engine: of the k-means, "torch" or "faiss", see `cosine_kmeans`.
         generator: source of all draws. By default the global one, so under data parallel each rank draws its own and
             `torch.manual_seed` repeats a step, compiled or not.
@@ -116,7 +116,7 @@ class SelfContrastiveAuxiliary(nn.Module):
         ignore_index: int = 255,
         partition: str = "kmeans",
         prior: str = "neutral",
-        seeding: str = "random",
+        seeding: str = "farthest-first",
         engine: str = "torch",
         generator: Generator | None = None,
     ) -> None:

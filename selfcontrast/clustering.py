@@ -34,7 +34,7 @@ def cosine_kmeans(
     iterations: int = 10,
     valid: Tensor | None = None,
     init: Tensor | None = None,
-    seeding: str = "random",
+    seeding: str = "farthest-first",
     generator: Generator | None = None,
     engine: str = "torch",
 ) -> Int[Tensor, "B h w"]:
@@ -51,7 +51,8 @@ def cosine_kmeans(
         iterations: Lloyd iterations; the paper's is 10. With 0 the initial centres decide.
         valid: (B, h, w) bool; False keeps a pixel out of seeds and centres. It still gets its nearest centre's label.
         init: (B, K, C) initial centres of any length, in place of seeding.
-        seeding: "random" (distinct pixels, as in classical k-means), "k-means++" or "farthest-first".
+        seeding: "farthest-first" (a pixel drawn, then the least like all so far), "k-means++" or "random" (distinct
+            pixels, as in classical k-means).
         generator: source of the seeds; not inside a compiled graph, where `torch.manual_seed` serves.
         engine: "torch", or "faiss" (`pip install selfcontrast[faiss]`), which moves the centres by faiss' own k-means
             on a host's copy of each image, outside graphs; seeds and labels are made here all the same.

@@ -28,7 +28,7 @@ def first_centres(
         found = left.gather(1, index[:, None])
         centres.append(pixels.one_each(index) * weights.gather(1, index[:, None]) * found)
         left = left.scatter(1, index[:, None], False)
-        if seeding != "random":
+        if seeding != "random" and step + 1 < uniforms.shape[1]:
             nearest = torch.maximum(nearest, pixels.similarities(centres[-1][:, None])[:, 0] * weights)
     return torch.stack(centres, dim=1)
 

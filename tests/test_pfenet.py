@@ -129,6 +129,14 @@ def test_backbone_is_frozen_and_only_live_statistics_move(model, episode):
     assert not any(p.requires_grad for layer in model.backbone_layers() for p in layer.parameters())
 
 
+def test_the_backbone_runs_channels_last_and_what_follows_does_not(model, episode):
+    extracted = model.extract(*episode[:3])
+    for maps in (extracted.mid, extracted.high_level, extracted.support_high_level.flatten(0, 1)):
+        assert maps.is_contiguous(memory_format=torch.channels_last)
+    encoded = model.reduce(extracted)
+    assert all(one.is_contiguous() for one in (encoded.features, *model.compare(encoded.features, *encoded[2:])))
+
+
 def test_loss_is_the_final_cross_entropy_plus_the_mean_of_the_scales():
     mask = torch.tensor([[[0, 1], [255, 1]]])
     final, fine, coarse = torch.randn(1, 2, 2, 2), torch.randn(1, 2, 2, 2), torch.randn(1, 2, 1, 1)

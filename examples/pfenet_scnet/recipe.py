@@ -172,8 +172,7 @@ class Recipe:
 
     def build_model(self) -> PFENet:
         backbone = build_backbone(self.backbone, self.backbone_weights)
-        model = PFENet(backbone, self.channels, tuple(self.scales), self.live_statistics)
-        return model.to(memory_format=torch.channels_last)
+        return PFENet(backbone, self.channels, tuple(self.scales), self.live_statistics)
 
     def build_auxiliary(self, generator: torch.Generator | None = None) -> SelfContrastiveAuxiliary:
         return SelfContrastiveAuxiliary(

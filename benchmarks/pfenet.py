@@ -1,0 +1,145 @@
+"""What does a training step of the reference PFENet cost, and what does each measure that makes it fast save?
+
+OMP_WAIT_POLICY=passive python benchmarks/pfenet.py [--batch 4] [--size 473] [--rounds 3] [--threads N]    # ten minutes
+
+ResNet-50 layout, random weights, 1-shot; forward, backward and SGD, without the self-contrastive task. Each arm but the
+first leaves one measure out, or adds one that was tried and not kept. Rounds go through the arms in turn; a ratio is
+to the first arm's step of the same round, of processor time, which other work on the machine disturbs less as long as
+threads that wait do not spin. Memory is the peak beyond what was there before the step, in a process of its own.
+"""
+
+import argparse
+import multiprocessing
+import resource
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from unittest import mock
+
+import torch
+from measure import command, interleave, machine, publish, spread, use_threads
+from step import SEED, Episodes, episodes
+from torch import Tensor
+from torch.nn import functional as F
+
+import backbones  # isort: skip
+import pfenet  # isort: skip
+
+AS_IT_IS = "as it is"
+NOT_FOLDED, CONTIGUOUS, EVERY_PIXEL = "not folded", "backbone not channels-last", "prior from every support pixel"
+ONE_CALL, ALL_CHANNELS_LAST = "one backbone call", "head channels-last too"
+ARMS = (AS_IT_IS, NOT_FOLDED, CONTIGUOUS, EVERY_PIXEL, ONE_CALL, ALL_CHANNELS_LAST)
+FORMATS = {CONTIGUOUS: torch.contiguous_format, ALL_CHANNELS_LAST: torch.channels_last}
+
+
+class OneCall(pfenet.PFENet):
+    """Query and supports go through the backbone side by side: a call, where the model makes two."""
+
+    @torch.no_grad()
+    def extract(self, query: Tensor, supports: Tensor, support_masks: Tensor) -> pfenet.Extracted:
+        mid, layer3 = self.mid_level(torch.cat([query, supports.flatten(0, 1)]))
+        masks = torch.cat([torch.ones_like(support_masks[:, 0]), support_masks.flatten(0, 1)])
+        parts = [
+            maps.split([len(query), len(masks) - len(query)]) for maps in (mid, self.masked_high_level(layer3, masks))
+        ]
+        (query_mid, support_mid), (high_level, support_high_level) = parts
+        shots = supports.shape[:2]
+        return pfenet.Extracted(
+            query_mid,
+            high_level,
+            support_mid.unflatten(0, shots),
+            support_high_level.unflatten(0, shots),
+            support_masks,
+        )
+
+
+def prior_from_every_pixel(query: Tensor, support: Tensor) -> Tensor:
+    """The prior mask by the whole product of support and query pixels."""
+    cosines = F.normalize(support.flatten(2), dim=1).transpose(1, 2) @ F.normalize(query.flatten(2), dim=1)
+    best = cosines.max(1).values
+    low, high = best.amin(1, keepdim=True), best.amax(1, keepdim=True)
+    return ((best - low) / (high - low + 1e-7)).view(-1, 1, *query.shape[2:])
+
+
+def trainer(arm: str, given: Episodes, processor: list[float]) -> Callable[[], float]:
+    """A step of training, which returns its loss and notes its processor seconds; all arms have the same weights."""
+    torch.manual_seed(SEED)
+    with mock.patch.object(backbones, "fold") if arm == NOT_FOLDED else nullcontext():
+        backbone = backbones.build_backbone("resnet50", weights=None)
+    model = (OneCall if arm == ONE_CALL else pfenet.PFENet)(backbone).train()
+    model.to(memory_format=FORMATS.get(arm, torch.preserve_format))
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.SGD(trained, 1e-3, 0.9, weight_decay=1e-4)
+    exchanged = mock.patch.object(pfenet, "_prior_mask", prior_from_every_pixel)
+
+    def step() -> float:
+        torch.manual_seed(SEED)
+        started = time.process_time()
+        with exchanged if arm == EVERY_PIXEL else nullcontext():
+            encoded = model.encode(given.query, given.supports, given.support_masks)
+        loss = model.loss(model.compare(encoded.features, encoded.prototype_map, encoded.prior), given.y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        processor.append(time.process_time() - started)
+        return loss.item()
+
+    return step
+
+
+def peak(arm: str, batch: int, size: int, threads: int) -> int:
+    """Bytes beyond what lay there before a step; to be called in a process of its own."""
+    use_threads(threads)
+    step = trainer(arm, episodes(batch, size, "cpu"), [])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    step()
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--size", type=int, default=473)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int)
+    options = parser.parse_args()
+    threads = use_threads(options.threads)
+    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as processes:
+        peaks = {arm: processes.apply(peak, (arm, options.batch, options.size, threads)) for arm in ARMS}
+    given = episodes(options.batch, options.size, "cpu")
+    processor: dict[str, list[float]] = {arm: [] for arm in ARMS}
+    timed = interleave({arm: trainer(arm, given, processor[arm]) for arm in ARMS}, options.rounds)
+    rounds = {arm: seconds[1:] for arm, seconds in processor.items()}
+    rows = [{"arm": arm, "measure": "seconds", **spread(timed[arm].seconds)} for arm in ARMS]
+    rows += [{"arm": arm, "measure": "processor seconds", **spread(rounds[arm])} for arm in ARMS]
+    for arm in ARMS[1:]:
+        ratios = [a / b for a, b in zip(rounds[arm], rounds[AS_IT_IS], strict=True)]
+        rows.append({"arm": arm, "measure": f"times {AS_IT_IS}", **spread(ratios)})
+    rows += [{"arm": arm, "measure": "gigabytes", **spread([peaks[arm] / 1e9])} for arm in ARMS]
+    covered = (given.support_masks == 1).float().mean().item()
+    report = {
+        "question": __doc__.splitlines()[0],
+        "command": command(),
+        "seed": SEED,
+        "settings": {
+            "batch": options.batch,
+            "size": options.size,
+            "backbone": "resnet50, random weights",
+            "shot": 1,
+            "share of the support that is foreground": round(covered, 3),
+        },
+        "units": {
+            "seconds": "a step",
+            "processor seconds": "a step, all threads together",
+            f"times {AS_IT_IS}": "processor seconds of the same round",
+            "gigabytes": "at the peak of a step, beyond what lay there before it",
+        },
+        "rows": rows,
+        "summary": {"losses of the first step": {arm: timed[arm].first for arm in ARMS}},
+        "environment": machine(),
+    }
+    publish("pfenet", report, ["arm", "measure", "median", "min", "max", "rounds"])
+
+
+if __name__ == "__main__":
+    main()
