@@ -41,6 +41,8 @@ RECIPE: Settings = {
     "evaluation_seed": 1000,
     "cache_features": True,
 }
+# Defaults of the library, which a recipe does not name. Where one changes, cells with the task are other cells.
+TASK: Settings = {"iterations": 10, "ignore_index": 255, "seeding": "farthest-first", "engine": "torch"}
 # The settings of a `Recipe` that a cell leaves out: where files lie, how often they are written, and what is looked at
 # while training; shot and count of the evaluation stand in the cell itself.
 NO_PART_OF_THE_RESULT = {
@@ -94,7 +96,8 @@ def cell(
     unknown = sorted(changes.keys() - RECIPE.keys())
     if unknown:
         raise ValueError(f"changes: expected settings that RECIPE names, got {', '.join(unknown)}; mend the grid")
-    return Cell(data, objective, RECIPE | changes | {"fold": fold, "seed": seed}, classes, dict(episodes))
+    recipe = RECIPE | changes | {"fold": fold, "seed": seed}
+    return Cell(data, objective, recipe, TASK if recipe["weight"] else {}, classes, dict(episodes))
 
 
 def every_cell() -> Iterator[tuple[str, Cell]]:

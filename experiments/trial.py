@@ -63,6 +63,7 @@ def result_of(cell: Cell, places: Places) -> dict[str, Any]:
     """Train, evaluate, and say all that a table could ask of the cell."""
     started = time.monotonic()
     recipe = places.recipe(cell)
+    _check_task(cell, recipe)
     model, training = fit(recipe, start_fabric(recipe.precision), OBJECTIVES[cell.objective])
     trained = time.monotonic()
     images, classes = evaluated(cell, recipe)
@@ -83,6 +84,17 @@ def result_of(cell: Cell, places: Places) -> dict[str, Any]:
         "seconds": {name: round(value, 1) for name, value in seconds.items()},
         "environment": environment(),
     }
+
+
+def _check_task(cell: Cell, recipe: Recipe) -> None:
+    """Under another default of the library the cell would not be what its digest says."""
+    auxiliary = recipe.build_auxiliary()
+    for name, value in cell.task.items():
+        if getattr(auxiliary, name) != value:
+            raise ValueError(
+                f"task: expected the library's default {name}={value!r}, got {getattr(auxiliary, name)!r}; set it in "
+                "TASK of experiments/grid.py, which makes other cells"
+            )
 
 
 def evaluated(cell: Cell, recipe: Recipe) -> tuple[ImageList, list[int]]:

@@ -1,11 +1,14 @@
 """The grid as data: which cells are one, what an arm changes, and that nothing which decides a result is left out."""
 
 from dataclasses import asdict, fields
+from inspect import signature
 
 import pytest
-from grid import BASELINE, FOLDS, NO_PART_OF_THE_RESULT, RECIPE, STUDIES, cell, every_cell
+from grid import BASELINE, FOLDS, NO_PART_OF_THE_RESULT, RECIPE, STUDIES, TASK, cell, every_cell
 from objectives import OBJECTIVES
 from recipe import Recipe
+
+from selfcontrast import SelfContrastiveAuxiliary
 
 
 def arm(study, name, fold=0, seed=0):
@@ -16,6 +19,13 @@ def test_every_setting_of_a_recipe_is_the_grids_or_has_no_part_in_the_result():
     settings = {field.name for field in fields(Recipe)}
     assert settings == RECIPE.keys() | {"fold", "seed"} | NO_PART_OF_THE_RESULT
     assert not RECIPE.keys() & NO_PART_OF_THE_RESULT
+
+
+def test_every_default_of_the_task_is_the_recipes_or_the_grids():
+    defaults = {name: one.default for name, one in signature(SelfContrastiveAuxiliary).parameters.items()}
+    assert defaults.keys() == {"num_prototypes", "weight", "partition", "prior", "generator"} | TASK.keys()
+    assert {name: defaults[name] for name in TASK} == TASK
+    assert cell(0, 0).task == TASK and cell(0, 0, **BASELINE).task == {}
 
 
 def test_equal_cells_of_different_studies_are_one():
@@ -46,7 +56,7 @@ def test_the_main_study_has_four_folds_and_five_seeds_of_two_arms_that_differ_in
         one, other = (asdict(cells[name, fold, seed]) for name in ("PFENet", "SCNet"))
         assert one["recipe"] | {"weight": 0.5} == other["recipe"]
         assert one["recipe"]["weight"] == 0 and (one["recipe"]["fold"], one["recipe"]["seed"]) == (fold, seed)
-        assert {**one, "recipe": None} == {**other, "recipe": None}
+        assert all(one[key] == other[key] for key in one.keys() - {"recipe", "task"})
 
 
 def test_the_schedule_looks_at_no_novel_class_and_shares_no_seed():

@@ -45,7 +45,8 @@ def test_a_failed_cell_is_named_with_its_log(places, only_fold_0, monkeypatch, c
 def test_a_name_that_is_no_study_ends_with_the_names(capsys):
     with pytest.raises(SystemExit):
         run.main(["maine"])
-    assert all(name in capsys.readouterr().err for name in STUDIES)
+    said = capsys.readouterr().err
+    assert all(name in said for name in STUDIES)
 
 
 def test_photographs_that_nobody_named_end_with_a_sentence(places, monkeypatch):

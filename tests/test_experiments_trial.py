@@ -97,6 +97,13 @@ def test_base_classes_are_judged_where_no_novel_object_is_shown(places):
     assert len(evaluation["pixels"]) == 15 and not any(sum(kinds["novel"]) for kinds in evaluation["pixels"].values())
 
 
+def test_another_default_of_the_library_is_refused(places):
+    other = replace(tiny(seed=7), task={"seeding": "random", "iterations": 10})
+    with pytest.raises(ValueError, match="expected the library's default seeding='random', got 'farthest-first'"):
+        run_cell(other, places)
+    assert not places.result(other).exists()
+
+
 def test_photographs_must_be_named(places):
     with pytest.raises(ValueError, match="--data: expected a folder in VOC's layout"):
         places.recipe(tiny(data="photographs"))
