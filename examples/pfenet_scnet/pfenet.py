@@ -199,8 +199,8 @@ def _prior_mask(query: Tensor, support: Tensor) -> Tensor:
     """Each query pixel's best cosine with the support's foreground, spread over 0..1 within the image."""
     pixels = support.flatten(2).transpose(1, 2)
     lengths = torch.linalg.vector_norm(pixels, dim=2)
-    # Masked pixels are zeros, so one of them, with its cosine of 0, stands for all.
-    kept = min(int((lengths > 0).sum(1).max()) + 1, lengths.shape[1])
+    # Masked pixels are zeros, so one of them, with its cosine of 0, stands for all. A GPU would wait for the count.
+    kept = lengths.shape[1] if lengths.is_cuda else min(int((lengths > 0).sum(1).max()) + 1, lengths.shape[1])
     places = lengths.topk(kept).indices
     foreground = pixels.gather(1, places[..., None].expand(-1, -1, pixels.shape[2]))
     best = (F.normalize(foreground, dim=2) @ F.normalize(query.flatten(2), dim=1)).max(1).values

@@ -1,6 +1,6 @@
 """What does a training step of the reference PFENet cost, and what does each measure that makes it fast save?
 
-OMP_WAIT_POLICY=passive python benchmarks/pfenet.py [--batch 4] [--size 473] [--rounds 3] [--threads N]    # ten minutes
+OMP_WAIT_POLICY=passive python benchmarks/reference_step.py [--batch 4] [--size 473] [--rounds 3] [--threads N]    # ten minutes
 
 ResNet-50 layout, random weights, 1-shot; forward, backward and SGD, without the self-contrastive task. Each arm but the
 first leaves one measure out, or adds one that was tried and not kept. Rounds go through the arms in turn; a ratio is
@@ -138,7 +138,7 @@ def main() -> None:
         "summary": {"losses of the first step": {arm: timed[arm].first for arm in ARMS}},
         "environment": machine(),
     }
-    publish("pfenet", report, ["arm", "measure", "median", "min", "max", "rounds"])
+    publish("reference_step", report, ["arm", "measure", "median", "min", "max", "rounds"])
 
 
 if __name__ == "__main__":
