@@ -1,6 +1,8 @@
 """What does a training step of the reference PFENet cost, and what does each measure that makes it fast save?
 
-OMP_WAIT_POLICY=passive python benchmarks/reference_step.py [--batch 4] [--size 473] [--rounds 3] [--threads N]    # ten minutes
+OMP_WAIT_POLICY=passive python benchmarks/reference_step.py [--batch 4] [--size 473] [--rounds 3] [--threads N]
+
+Ten minutes on two cores.
 
 ResNet-50 layout, random weights, 1-shot; forward, backward and SGD, without the self-contrastive task. Each arm but the
 first leaves one measure out, or adds one that was tried and not kept. Rounds go through the arms in turn; a ratio is
