@@ -47,9 +47,14 @@ class Recorder(TorchDispatchMode):
             self.reads.append(name)
         if not operation.is_view and name not in _FREE:
             self.operations[name] += 1
-            touched = (leaf for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, Tensor))
-            self.bytes += sum(tensor.numel() * tensor.element_size() for tensor in touched)
+            self.bytes += _bytes(args, kwargs) + _bytes(result)
         return result
+
+
+def _bytes(*trees: Any) -> int:
+    """Of all tensors; one that an operation takes twice is read once."""
+    tensors = {id(leaf): leaf for leaf in tree_leaves(trees) if isinstance(leaf, Tensor)}
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
 
 
 def _looks_up(name: str, args: tuple[Any, ...]) -> bool:

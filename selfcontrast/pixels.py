@@ -47,8 +47,12 @@ class Pixels:
         """The length of each pixel."""
         if self.channels_last:
             return torch.cat([_length(part).flatten(1) for _, part in self._parts(_PARTS)], 1)
-        # A norm along a strided axis reads the map a dozen times over; squares summed by parts read it twice.
-        return torch.stack([part.square().sum((1, 2)) for _, part in self._parts(_PARTS)]).sum(0).sqrt()
+        # A norm along a strided axis reads the map a dozen times over; squares written out have to be read again.
+        first, *others = (self._blocks[:, i].to(self.dtype) for i in range(self._blocks.shape[1]))
+        squares = first.square()
+        for block in others:
+            squares.addcmul_(block, block)
+        return squares.sum(1).sqrt()
 
     def of(self, image: int, index: Int[Tensor, " n"]) -> Float[Tensor, "n C"]:
         """Some pixels of one image."""
