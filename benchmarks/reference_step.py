@@ -10,10 +10,7 @@ to the first arm's step of the same round, of processor time, which other work o
 threads that wait do not spin. Memory is the peak beyond what was there before the step, in a process of its own.
 """
 
-import argparse
-import multiprocessing
 import os
-import resource
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -21,7 +18,7 @@ from unittest import mock
 
 import torch
 from measure import command, interleave, machine, publish, spread, use_threads
-from step import SEED, Episodes, episodes
+from steps import SEED, Episodes, episodes, parser, peaks, sgd
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -71,8 +68,7 @@ def trainer(arm: str, given: Episodes, processor: list[float]) -> Callable[[], f
         backbone = backbones.build_backbone("resnet50", weights=None)
     model = (OneCall if arm == ONE_CALL else pfenet.PFENet)(backbone).train()
     model.to(memory_format=FORMATS.get(arm, torch.preserve_format))
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.SGD(trained, 1e-3, 0.9, weight_decay=1e-4)
+    optimizer = sgd(model)
     exchanged = mock.patch.object(pfenet, "_prior_mask", prior_from_every_pixel)
 
     def step() -> float:
@@ -90,26 +86,16 @@ def trainer(arm: str, given: Episodes, processor: list[float]) -> Callable[[], f
     return step
 
 
-def peak(arm: str, batch: int, size: int, threads: int) -> int:
-    """Bytes beyond what lay there before a step; to be called in a process of its own."""
-    use_threads(threads)
-    step = trainer(arm, episodes(batch, size, "cpu"), [])
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    step()
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+def fresh_trainer(arm: str, batch: int, size: int) -> Callable[[], float]:
+    """The step with a batch of its own."""
+    return trainer(arm, episodes(batch, size), [])
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--size", type=int, default=473)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int)
-    options = parser.parse_args()
-    threads = use_threads(options.threads)
-    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as processes:
-        peaks = {arm: processes.apply(peak, (arm, options.batch, options.size, threads)) for arm in ARMS}
-    given = episodes(options.batch, options.size, "cpu")
+    options = parser(__doc__.splitlines()[0]).parse_args()
+    use_threads(options.threads)
+    measured = peaks(fresh_trainer, ARMS, options.batch, options.size)
+    given = episodes(options.batch, options.size)
     processor: dict[str, list[float]] = {arm: [] for arm in ARMS}
     timed = interleave({arm: trainer(arm, given, processor[arm]) for arm in ARMS}, options.rounds)
     rounds = {arm: seconds[1:] for arm, seconds in processor.items()}
@@ -118,7 +104,7 @@ def main() -> None:
     for arm in ARMS[1:]:
         ratios = [a / b for a, b in zip(rounds[arm], rounds[AS_IT_IS], strict=True)]
         rows.append({"arm": arm, "measure": f"times {AS_IT_IS}", **spread(ratios)})
-    rows += [{"arm": arm, "measure": "gigabytes", **spread([peaks[arm] / 1e9])} for arm in ARMS]
+    rows += [{"arm": arm, "measure": "gigabytes", **spread([measured[arm] / 1e9])} for arm in ARMS]
     covered = (given.support_masks == 1).float().mean().item()
     report = {
         "question": __doc__.splitlines()[0],

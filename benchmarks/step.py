@@ -9,23 +9,19 @@ baseline's step of the same round. SCNet's own part is clustering, pooling, map 
 logits that cost nothing. Memory is the peak beyond what was there before the step, in a process that takes one.
 """
 
-import argparse
-import multiprocessing
-import resource
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
 
 import torch
 from measure import command, interleave, machine, publish, spread, use_threads
+from steps import SEED, Episodes, episodes, parser, peaks, sgd
 from torch import Tensor, nn
 
 from backbones import build_backbone  # isort: skip
 from pfenet import PFENet  # isort: skip
 from selfcontrast import Entry, Exit, Host, SelfContrastiveAuxiliary
 
-SEED = 0
 WAYS = ("fold", "explicit", "replay")
 HOST = Host(
     features="model.down_query",
@@ -34,15 +30,6 @@ HOST = Host(
     exits=(Exit("model.cls"), Exit("model.inner_cls.*")),
     mask="y",
 )
-
-
-class Episodes(NamedTuple):
-    """One batch: images, the support's masks, the query's."""
-
-    query: Tensor
-    supports: Tensor
-    support_masks: Tensor
-    y: Tensor
 
 
 class Network(nn.Module):
@@ -68,25 +55,15 @@ class Network(nn.Module):
         return auxiliary(loss, encoded.features, encoded.high_level, y, **options)
 
 
-def episodes(batch: int, size: int, device: str) -> Episodes:
-    """Noise, and squares as masks."""
-    torch.manual_seed(SEED)
-    masks = torch.zeros(batch, size, size, dtype=torch.long)
-    masks[:, size // 4 : size // 2, size // 4 : size * 3 // 4] = 1
-    supports = torch.randn(batch, 1, 3, size, size)
-    drawn = Episodes(torch.randn(batch, 3, size, size), supports, masks[:, None].transpose(2, 3), masks)
-    return Episodes(*(tensor.to(device) for tensor in drawn))
-
-
 def build(device: str) -> Network:
     torch.manual_seed(SEED)
-    return Network().to(device, memory_format=torch.channels_last).train()
+    return Network().to(device).train()
 
 
 def trainer(way: str, given: Episodes) -> Callable[[], float]:
     """A step of training that returns its loss."""
     network = build(given.query.device.type)
-    optimizer = torch.optim.SGD([p for p in network.parameters() if p.requires_grad], 1e-3, 0.9, weight_decay=1e-4)
+    optimizer = sgd(network)
     auxiliary = SelfContrastiveAuxiliary()
     if way in ("baseline", "explicit"):
         blended = partial(network, *given, None if way == "baseline" else auxiliary)
@@ -105,6 +82,11 @@ def trainer(way: str, given: Episodes) -> Callable[[], float]:
         return loss.item()
 
     return step
+
+
+def fresh_trainer(way: str, batch: int, size: int, device: str) -> Callable[[], float]:
+    """The step with a batch of its own."""
+    return trainer(way, episodes(batch, size, device))
 
 
 def own_part(given: Episodes) -> Callable[[], float]:
@@ -127,20 +109,6 @@ def own_part(given: Episodes) -> Callable[[], float]:
         return loss.item()
 
     return step
-
-
-def peak(way: str, batch: int, size: int, device: str, threads: int) -> int:
-    """Bytes beyond what lay there before a step; to be called in a process of its own."""
-    use_threads(threads)
-    given = episodes(batch, size, device)
-    step = trainer(way, given)
-    if device == "cuda":
-        before = torch.cuda.memory_allocated()
-        step()
-        return torch.cuda.max_memory_allocated() - before
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    step()
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
 
 
 def saved_by_comparison(given: Episodes) -> int:
@@ -184,19 +152,11 @@ def waiting(call: Callable[[], object], device: str) -> Callable[[], object]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--size", type=int, default=473)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int)
-    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    options = parser.parse_args()
-    threads = use_threads(options.threads)
-    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as processes:
-        peaks = {
-            way: processes.apply(peak, (way, options.batch, options.size, options.device, threads))
-            for way in ("baseline", *WAYS)
-        }
+    description = parser(__doc__.splitlines()[0])
+    description.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    options = description.parse_args()
+    use_threads(options.threads)
+    measured = peaks(fresh_trainer, ("baseline", *WAYS), options.batch, options.size, options.device)
     given = episodes(options.batch, options.size, options.device)
     predictions = inference(given)
     equal = torch.equal(*(predict() for predict in predictions.values()))
@@ -208,9 +168,9 @@ def main() -> None:
     for name, base in pairs:
         ratios = [a / b for a, b in zip(timed[name].seconds, timed[base].seconds, strict=True)]
         rows.append({"arm": name, "measure": f"times {base}", **spread(ratios)})
-    rows += [{"arm": way, "measure": "gigabytes", **spread([peaks[way] / 1e9])} for way in peaks]
+    rows += [{"arm": way, "measure": "gigabytes", **spread([size / 1e9])} for way, size in measured.items()]
     clustered = options.batch * 2048 * (options.size // 8 + 1) ** 2 * 4
-    allowed = peaks["baseline"] + saved_by_comparison(given) + 0.15 * clustered
+    allowed = measured["baseline"] + saved_by_comparison(given) + 0.15 * clustered
     report = {
         "question": __doc__.splitlines()[0],
         "command": command(),
