@@ -1,11 +1,14 @@
-"""What a step minimises: the example's own loss, and the two that the controls and the paper's Table 4 ask for."""
+"""What a step minimises: the example's own loss, those of the controls and of the paper's Table 4, the variants'."""
 
+import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from objective import Batch, EpisodeLoss, Losses
 from pfenet import PFENet
 from torch import Tensor
+from variants import VARIANTS
 
 from selfcontrast import SelfContrastiveAuxiliary
 
@@ -49,8 +52,15 @@ class SupportBackground(EpisodeLoss):
         return positional, named | {"support": (self._features, self._masks)}
 
 
+def varied(kind: type[SelfContrastiveAuxiliary], model: PFENet, auxiliary: SelfContrastiveAuxiliary) -> EpisodeLoss:
+    """The example's loss with another kind of task, of the same settings."""
+    settings = inspect.signature(SelfContrastiveAuxiliary).parameters
+    return EpisodeLoss(model, kind(**{name: getattr(auxiliary, name) for name in settings}))
+
+
 OBJECTIVES: dict[str, Callable[[PFENet, SelfContrastiveAuxiliary], EpisodeLoss]] = {
     "blended": EpisodeLoss,
     "unhalved": Unhalved,
     "support_background": SupportBackground,
+    **{name: partial(varied, kind) for name, kind in VARIANTS.items()},
 }
