@@ -15,6 +15,7 @@ class Cell:
 
     Attributes:
         data: "photographs", the folder that the command line names, or "scenes", drawn with `recipe["hidden"]`.
+        host: the model, a name in small_hosts.py.
         objective: what a step minimises, a name in objectives.py.
         recipe: every setting of `Recipe` that can change the result, fold and seed among them.
         task: what the recipe leaves to the defaults of `SelfContrastiveAuxiliary`; empty where the task is off.
@@ -23,6 +24,7 @@ class Cell:
     """
 
     data: str
+    host: str
     objective: str
     recipe: Settings
     task: Settings
@@ -33,8 +35,8 @@ class Cell:
     def digest(self) -> str:
         """Sixteen hex digits that stand for the whole configuration; equal cells are one cell.
 
-        >>> one = Cell("scenes", "blended", {"fold": 0, "steps": 9}, {}, "novel", {"1": 5})
-        >>> one.digest == Cell("scenes", "blended", {"steps": 9, "fold": 0}, {}, "novel", {"1": 5}).digest
+        >>> one = Cell("scenes", "PFENet", "blended", {"fold": 0, "steps": 9}, {}, "novel", {"1": 5})
+        >>> one.digest == Cell("scenes", "PFENet", "blended", {"steps": 9, "fold": 0}, {}, "novel", {"1": 5}).digest
         True
         """
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]

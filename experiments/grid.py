@@ -63,7 +63,7 @@ class Study(NamedTuple):
     """A question and the arms that answer it.
 
     Attributes:
-        arms: what each changes: settings of the recipe, or `data`, `objective`, `classes`, `episodes` of the cell.
+        arms: what each changes: settings of the recipe, or of the cell: data, host, objective, classes, episodes.
         compared: arm → the arm that its difference is taken from, of the same fold and seed.
     """
 
@@ -86,6 +86,7 @@ def cell(
     fold: int,
     seed: int,
     data: str = "photographs",
+    host: str = "PFENet",
     objective: str = "blended",
     classes: str = "novel",
     episodes: dict[str, int] = EPISODES,
@@ -100,7 +101,7 @@ def cell(
     if unknown:
         raise ValueError(f"changes: expected settings that RECIPE names, got {', '.join(unknown)}; mend the grid")
     recipe = RECIPE | changes | {"fold": fold, "seed": seed}
-    return Cell(data, objective, recipe, TASK if recipe["weight"] else {}, classes, dict(episodes))
+    return Cell(data, host, objective, recipe, TASK if recipe["weight"] else {}, classes, dict(episodes))
 
 
 def every_cell() -> Iterator[tuple[str, Cell]]:
@@ -184,6 +185,15 @@ _VARIANTS = _ablation(
         "pulled prior": {"objective": "pulled prior"},
     }
 )
+_HOSTS = _ablation(
+    {
+        **_both("concatenation at many scales", BASELINE, SCNET),
+        **_both("concatenation at one scale", {"host": "OneScale"} | BASELINE, {"host": "OneScale"}),
+        **_both(
+            "cosine", {"host": "Cosine", "objective": "cosine"} | BASELINE, {"host": "Cosine", "objective": "cosine"}
+        ),
+    }
+)
 
 STUDIES = {
     "schedule": Study(
@@ -226,5 +236,10 @@ STUDIES = {
     ),
     "variants": Study(
         "Does a way beyond the paper do better than SCNet itself?", _VARIANTS, _against("SCNet", _VARIANTS)
+    ),
+    "hosts": Study(
+        "Does the task help other kinds of host?",
+        _HOSTS,
+        {arm: arm.replace("SCNet", "PFENet") for arm in _HOSTS if arm.startswith("SCNet")},
     ),
 }

@@ -7,6 +7,7 @@ from typing import Any
 
 from objective import Batch, EpisodeLoss, Losses
 from pfenet import PFENet
+from small_hosts import CosineLoss
 from torch import Tensor
 from variants import VARIANTS
 
@@ -62,5 +63,6 @@ OBJECTIVES: dict[str, Callable[[PFENet, SelfContrastiveAuxiliary], EpisodeLoss]]
     "blended": EpisodeLoss,
     "unhalved": Unhalved,
     "support_background": SupportBackground,
+    "cosine": CosineLoss,
     **{name: partial(varied, kind) for name, kind in VARIANTS.items()},
 }

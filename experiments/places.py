@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cells import Cell
 from recipe import Recipe
+from small_hosts import HostRecipe
 from synthetic import make_scenes
 
 
@@ -45,4 +46,6 @@ class Places:
         else:
             data = self.photographs
         run, features = str(self.run(cell) / "run"), str(self.work / "features")
-        return Recipe(**settings, data=str(data), out=run, features=features, resume=True, baseline=run)
+        return HostRecipe(
+            **settings, data=str(data), out=run, features=features, resume=True, baseline=run, host=cell.host
+        )

@@ -1,9 +1,10 @@
 """What a step minimises: PFENet's loss blended with the self-contrastive task's."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from features import cached
-from pfenet import PFENet
+from pfenet import Encoded, Logits, PFENet
 from torch import Tensor, nn
 from transforms import normalise
 
@@ -44,10 +45,14 @@ class EpisodeLoss(nn.Module):
             encoded.features,
             encoded.high_level,
             mask,
-            compare=self.model.compare,
+            compare=self.second_comparison(encoded),
             criterion=self.model.loss,
             prior=encoded.prior,
         )
         weight = self.auxiliary.weight
         contrast_loss = None if weight == 0 else (loss.detach() - (1 - weight) * main_loss.detach()) / weight
         return Losses(loss, main_loss.detach(), contrast_loss)
+
+    def second_comparison(self, encoded: Encoded) -> Callable[..., Logits]:
+        """What the self-contrastive pass compares with: the model's own comparison."""
+        return self.model.compare
