@@ -16,6 +16,8 @@ from places import Places
 from tqdm import tqdm
 
 TRIAL = Path(__file__).with_name("trial.py")
+# Memory that a step frees stays with the process: to ask the system for it anew takes as long as to fill it.
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "4294967296"}
 Running = dict[subprocess.Popen[bytes], Cell]
 
 
@@ -70,7 +72,7 @@ def _start(cell: Cell, places: Places) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            env=os.environ | ONE_THREAD,
             start_new_session=True,
         )
 
