@@ -6,8 +6,8 @@ from grid import BASELINE, STUDIES, cell
 
 
 def test_seconds_of_a_cell():
-    one = cell(0, 0, steps=200, episodes={"1": 100, "5": 10})
-    by_hand = 200 * ASSUMED["scnet_step"] + 100 * ASSUMED["1-shot_episode"] + 10 * ASSUMED["5-shot_episode"]
+    one = cell(0, 0, steps=200, batch=3, episodes={"1": 100, "5": 10})
+    by_hand = 600 * ASSUMED["SCNet"] + 100 * ASSUMED["1-shot"] + 10 * ASSUMED["5-shot"]
     assert expected_seconds(one) == pytest.approx(ASSUMED["start"] + by_hand)
     assert expected_seconds(cell(0, 0, **BASELINE)) < expected_seconds(cell(0, 0))
 
