@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from cells import Cell, Settings
 
-# The one recipe of all studies but `schedule`, which set `steps`, `batch` and `learning_rate` before any other study ran.
-# Whoever changes them now has looked at novel classes.
+# The one recipe of all studies but `schedule`, which set `steps`, `batch` and `learning_rate` before any other study
+# ran. Whoever changes them now has looked at novel classes.
 RECIPE: Settings = {
     "split": "sequential",
     "novel": "keep",

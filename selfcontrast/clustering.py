@@ -24,6 +24,8 @@ from selfcontrast.precision import autocast_off
 from selfcontrast.seeding import SEEDINGS, first_centres
 
 ENGINES = ("torch", "faiss")
+# Of float32, 32 MiB: one image of the paper's.
+_CACHED_VALUES = 2**23
 
 
 @torch.no_grad()
@@ -75,19 +77,27 @@ def cosine_kmeans(
     """
     _check_clustering(features, num_clusters, iterations, valid, init, seeding)
     check_choice(engine, ENGINES, "engine")
-    with autocast_off(features.device):
-        pixels, weights = _weigh(features.detach(), valid)
+    batch = features.shape[0]
+    first = uniforms((batch, num_clusters), features, generator) if init is None else init
+
+    def cluster(part: slice) -> Int[Tensor, "B h w"]:
+        pixels, weights = _weigh(features[part].detach(), None if valid is None else valid[part])
         if init is None:
-            seeds = uniforms((features.shape[0], num_clusters), features, generator)
-            centres = first_centres(pixels, weights, seeds, seeding)
+            centres = first_centres(pixels, weights, first[part], seeding)
         else:
-            centres = normalise(init.to(pixels.dtype))
-        clustering = Lloyd(pixels, weights, num_clusters)
+            centres = normalise(first[part].to(pixels.dtype))
+        lloyd = Lloyd(pixels, weights, num_clusters)
         if engine == "torch":
-            centres = clustering.move(centres, iterations)
+            centres = lloyd.move(centres, iterations)
         else:
             centres = move_by_faiss(pixels, weights, centres, iterations)
-        return clustering.assign(centres).view(-1, *features.shape[2:])
+        return lloyd.assign(centres).view(-1, *features.shape[2:])
+
+    # A processor works faster through what its cache holds than through the batch at once.
+    size = max(1, _CACHED_VALUES // features[0].numel()) if values_are_free(features) else batch
+    with autocast_off(features.device):
+        parts = [cluster(slice(start, start + size)) for start in range(0, batch, size)]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def spatial_pyramid(features: Tensor, bins: int) -> Int[Tensor, "B h w"]:

@@ -4,7 +4,8 @@ Axes: B images, C channels, N pixels, K clusters.
 """
 
 import torch
-from jaxtyping import Float, Int
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from selfcontrast.errors import values_are_free, values_of
@@ -33,6 +34,8 @@ class Lloyd:
         sums = self.pixels.sums(self._shares(labels))
         for _ in range(iterations - 1):
             before, labels = labels, self.assign(normalise(sums))
+            if values_are_free(labels) and not any(values_of((before != labels).any())):
+                break
             sums = self._follow(sums, before, labels)
         return normalise(sums)
 
@@ -41,8 +44,21 @@ class Lloyd:
         # The largest product with a unit centre is the largest cosine: the pixels need no normalising.
         # A zero centre stands for no direction, so nothing is near it.
         lost = (centres == 0).all(2, keepdim=True)
+        if values_are_free(centres) and not any(values_of(lost)):
+            labels = self._nearest(centres)
+            if all(values_of(self._members(labels).any(2))):
+                return labels
         best, labels = self.pixels.similarities(centres).masked_fill(lost, -torch.inf).max(1)
         return self._fill_empty(labels, best * self.weights)
+
+    def _nearest(self, centres: Float[Tensor, "B K C"]) -> Int[Tensor, "B N"]:
+        """The nearest centre of each pixel, by how far each centre is ahead of the last one: a row less to multiply."""
+        ahead = self.pixels.similarities(centres[:, :-1] - centres[:, -1:])
+        return F.pad(ahead, (0, 0, 0, 1)).max(1).indices
+
+    def _members(self, labels: Int[Tensor, "B N"]) -> Bool[Tensor, "B K N"]:
+        """The pixels of each cluster that count."""
+        return (labels[:, None] == self._clusters) & self._usable
 
     def _shares(self, labels: Int[Tensor, "B N"]) -> Float[Tensor, "B K N"]:
         """The weight of each pixel in each cluster: 1/‖x‖ stands for normalised pixels."""
@@ -72,10 +88,8 @@ class Lloyd:
 
     def _fill_empty(self, labels: Int[Tensor, "B N"], cosines: Float[Tensor, "B N"]) -> Int[Tensor, "B N"]:
         """Hand an image's worst-served pixels to its empty clusters, never another cluster's best-served one."""
-        members = (labels[:, None] == self._clusters) & self._usable
+        members = self._members(labels)
         empty = ~members.any(2)
-        if values_are_free(empty) and not any(values_of(empty)):
-            return labels
         best_served = cosines[:, None].masked_fill(~members, -torch.inf).max(2).indices
         free = cosines.masked_fill(self._unusable[:, 0], torch.inf)
         # Where an empty cluster has no best-served pixel, it keeps none.

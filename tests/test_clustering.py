@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from selfcontrast import cosine_kmeans
+from selfcontrast import clustering, cosine_kmeans
 from selfcontrast.seeding import SEEDINGS
 
 
@@ -210,6 +210,25 @@ def test_an_images_labels_do_not_depend_on_its_batch(mates: str) -> None:
     changed[1] = features[1]
     assert torch.equal(cosine_kmeans(changed, 3, init=init)[1], labels[1])
     assert torch.equal(cosine_kmeans(features[1:2], 3, init=init[1:2])[0], labels[1])
+
+
+@pytest.mark.parametrize("seeding", ["init", *SEEDINGS])
+@pytest.mark.parametrize("masked", [True, False])
+def test_images_clustered_one_by_one_or_two_by_two_get_the_labels_of_the_batch(
+    monkeypatch: pytest.MonkeyPatch, seeding: str, masked: bool
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    features, valid = torch.randn(5, 16, 6, 6, generator=generator), torch.rand(5, 6, 6, generator=generator) > 0.3
+    start: dict[str, Any] = {"init": torch.randn(5, 3, 16)} if seeding == "init" else {"seeding": seeding}
+
+    def labels() -> Tensor:
+        drawn = torch.Generator().manual_seed(1)
+        return cosine_kmeans(features, 3, valid=valid if masked else None, generator=drawn, **start)
+
+    together = labels()
+    for images in (1, 2):
+        monkeypatch.setattr(clustering, "_CACHED_VALUES", images * features[0].numel())
+        assert torch.equal(labels(), together)
 
 
 def test_labels_follow_a_permutation_of_the_batch() -> None:

@@ -52,6 +52,39 @@ def test_after_the_first_iterations_the_map_is_only_read_for_similarities(
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("clusters", [1, 2, 5])
+def test_the_nearest_centre_is_that_of_the_largest_cosine(layout: torch.memory_format, clusters: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    features = scene(generator).to(memory_format=layout)
+    centres = normalise(torch.randn(4, clusters, 256, generator=generator))
+    cosines = torch.nn.functional.normalize(features.flatten(2).double(), dim=1)
+    expected = (centres.double() @ cosines).max(1).indices
+    assert torch.equal(clustering(features, clusters).assign(centres), expected)
+
+
+def test_of_equal_centres_the_first_is_the_nearest() -> None:
+    centres = normalise(torch.tensor([[[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]]))
+    assert clustering(torch.ones(1, 2, 1, 1), 3)._nearest(centres).item() == 0
+
+
+def test_a_batch_that_has_settled_is_read_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(0)
+    features, centres = scene(generator), normalise(torch.randn(4, 3, 256, generator=generator))
+    passes: list[None] = []
+    similarities = Pixels.similarities
+
+    def counted(pixels: Pixels, given: Tensor) -> Tensor:
+        passes.append(None)
+        return similarities(pixels, given)
+
+    monkeypatch.setattr(Pixels, "similarities", counted)
+    moved = clustering(features, 3).move(centres, 1000)
+    assert len(passes) < 100
+    # One more iteration would move nothing.
+    torch.testing.assert_close(clustering(features, 3).move(moved, 1), moved)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_each_image_decides_for_itself(layout: torch.memory_format) -> None:
     generator = torch.Generator().manual_seed(0)
     settled, restless = scene(generator, 1), torch.randn(1, 256, 40, 40, generator=generator)
