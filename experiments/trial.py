@@ -32,6 +32,7 @@ from pfenet import Extracted, PFENet
 from places import Places
 from precompute import open_features
 from recipe import Recipe
+from torch import Tensor
 from tqdm import tqdm
 from train import fit, start_fabric
 
@@ -110,22 +111,30 @@ def features_of(recipe: Recipe, model: PFENet, images: ImageList) -> FeatureCach
     return open_features(recipe.features, model, images, list(range(1, len(images.class_names) + 1)), recipe.size)
 
 
-@torch.no_grad()
 def evaluate(model: PFENet, recipe: Recipe, kept: KeptFeatures, classes: list[int]) -> dict[str, Any]:
     """Scores and pixel counts over the recipe's episodes, as the example's evaluation has them."""
-    model.eval()
-    device = next(model.parameters()).device
     episodes = episodes_of(recipe, kept.images, classes)
     counts = Counts(classes, recipe.novel_classes())
+    for episode, prediction, labels in predictions(model, recipe, kept, episodes):
+        counts.update(prediction, labels, episode.novel_class)
+    names = [kept.images.class_names[c - 1] for c in classes]
+    return counts.report(names) | {"episodes": len(episodes), "episodes_digest": digest(kept.images, episodes)}
+
+
+@torch.no_grad()
+def predictions(
+    model: PFENet, recipe: Recipe, kept: KeptFeatures, episodes: list[Episode]
+) -> Iterator[tuple[Episode, Tensor, Tensor]]:
+    """Each episode, where the model sees its class, and the class indices there, (s, s)."""
+    model.eval()
+    device = next(model.parameters()).device
     for batch in tqdm(_batches(episodes, recipe.batch), desc=f"{recipe.shot}-shot evaluation", unit=" batches"):
         extracted = Extracted(*(one.to(device) for one in kept.extracted(batch)))
         logits = model.segment(extracted, (recipe.size, recipe.size)).cpu()
         for margin, episode in zip(logits[:, 1:] - logits[:, :1], batch, strict=True):
             labels = kept.labels(episode.query)
             resized = F.interpolate(margin[None], labels.shape, mode="bilinear", align_corners=True)
-            counts.update(resized[0, 0] > 0, labels, episode.novel_class)
-    names = [kept.images.class_names[c - 1] for c in classes]
-    return counts.report(names) | {"episodes": len(episodes), "episodes_digest": digest(kept.images, episodes)}
+            yield episode, resized[0, 0] > 0, labels
 
 
 def _batches(episodes: list[Episode], size: int) -> list[list[Episode]]:

@@ -9,7 +9,7 @@ from places import Places
 from synthetic import make_scenes
 
 TINY = {"data": "scenes", "episodes": {"1": 6, "5": 4}, "hidden": 0.25, "min_pixels": 500}
-TINY |= {"size": 64, "scales": [4, 2], "channels": 16, "batch": 2, "steps": 4}
+TINY |= {"size": 64, "scales": [4, 2], "channels": 16, "batch": 2, "steps": 4, "learning_rate": 0.003}
 
 
 def tiny(**changes: Any) -> Cell:

@@ -1,11 +1,12 @@
 """What people would rather look at: learning curves, and a sheet of query, truth, regions and predictions."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
 import torch
-from episodes import ImageList
+from episodes import Episode, ImageList
 from evaluate import episodes_of
 from matplotlib import pyplot
 from pfenet import PFENet
@@ -35,10 +36,23 @@ def draw_curves(run: Path) -> None:
     pyplot.close(figure)
 
 
-@torch.no_grad()
 def draw_sheet(run: Path, models: dict[str, PFENet], recipe: Recipe, images: ImageList) -> None:
     """`sheet.png`: the first episodes of the evaluation, a column for each model in `models`."""
     shown = episodes_of(recipe, images)[:ROWS]
+    notes = [images.class_names[episode.novel_class - 1] for episode in shown]
+    draw_episodes(run / "sheet.png", models, recipe, images, shown, notes)
+
+
+@torch.no_grad()
+def draw_episodes(
+    path: Path,
+    models: dict[str, PFENet],
+    recipe: Recipe,
+    images: ImageList,
+    shown: Sequence[Episode],
+    notes: Sequence[str],
+) -> None:
+    """A row for each episode, with a note on its support."""
     dataset = EpisodeDataset(images, shown, PROTOCOLS[recipe.protocol].transform(recipe.size))
     titles = ["support", "query", "truth", "regions", *models]
     figure, grid = pyplot.subplots(
@@ -46,14 +60,13 @@ def draw_sheet(run: Path, models: dict[str, PFENet], recipe: Recipe, images: Ima
     )
     for axis, title in zip(grid[0], titles, strict=True):
         axis.set_title(title)
-    for row, sample in zip(grid, (dataset[i] for i in range(len(shown))), strict=True):
+    samples = (dataset[i] for i in range(len(shown)))
+    for row, sample, note in zip(grid, samples, notes, strict=True):
         for axis, picture in zip(row, _row(sample, list(models.values()), recipe), strict=True):
             axis.imshow(picture.permute(1, 2, 0).numpy())
             axis.set_axis_off()
-        row[0].text(
-            3, 14, images.class_names[int(sample["class"]) - 1], color="white", backgroundcolor="black", fontsize=7
-        )
-    figure.savefig(run / "sheet.png", dpi=80)
+        row[0].text(3, 14, note, color="white", backgroundcolor="black", fontsize=7)
+    figure.savefig(path, dpi=80)
     pyplot.close(figure)
 
 
