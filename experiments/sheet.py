@@ -1,15 +1,15 @@
 """Successes and failures side by side, chosen by rule: episodes at quantiles of what SCNet gains over the baseline.
 
-SELFCONTRAST_VOC=DIR python experiments/sheet.py           # after the main study: results/sheet.png and sheet.json
+SELFCONTRAST_VOC=DIR python experiments/sheet.py           # after the main study: results/sheet_foldN.png, sheets.json
 
-One seed and fold of the main study, all its 1-shot episodes, sorted by the difference of the two models' IoU.
+One seed of the main study; all 1-shot episodes of a fold, sorted by the difference of the two models' IoU.
 """
 
 import argparse
 import json
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from example_modules import ROOT
 
@@ -20,7 +20,7 @@ from environment import environment
 from episodes import Episode, digest
 from evaluate import episodes_of
 from files import write_text_atomically
-from grid import EPISODES, STUDIES
+from grid import EPISODES, FOLDS, STUDIES
 from kept_features import KeptFeatures
 from pfenet import PFENet
 from pictures import draw_episodes
@@ -69,20 +69,12 @@ def trained(places: Places, arm: str, fold: int, seed: int) -> tuple[PFENet, Rec
     return model, recipe
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Choose and draw."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=os.environ.get("SELFCONTRAST_VOC"), help="photographs")
-    parser.add_argument("--fold", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--work", type=Path, default=Path("runs/experiments"), help="where the main study was run")
-    parser.add_argument("--results", type=Path, default=ROOT / "experiments" / "results")
-    given = parser.parse_args(arguments)
-    places = Places(given.work, given.results, Path(given.data) if given.data else None)
+def draw(places: Places, fold: int, seed: int) -> dict[str, Any]:
+    """`sheet_foldN.png`, and what it shows in numbers."""
     models: dict[str, PFENet] = {}
     scores: dict[str, list[float]] = {}
     for arm in ARMS:
-        models[arm], recipe = trained(places, arm, given.fold, given.seed)
+        models[arm], recipe = trained(places, arm, fold, seed)
         images = recipe.evaluation_images()
         kept = KeptFeatures(features_of(recipe, models[arm], images), images)
         episodes = episodes_of(recipe, images, recipe.novel_classes())
@@ -92,21 +84,35 @@ def main(arguments: list[str] | None = None) -> None:
     notes = [
         f"{images.class_names[one.episode.novel_class - 1]}\n{one.baseline:.0f} → {one.scnet:.0f}" for one in shown
     ]
-    draw_episodes(given.results / "sheet.png", models, recipe, images, [one.episode for one in shown], notes)
+    path = places.results / f"sheet_fold{fold}.png"
+    draw_episodes(path, models, recipe, images, [one.episode for one in shown], notes)
     differences = torch.tensor(scores["SCNet"]) - torch.tensor(scores["PFENet"])
-    report = {
-        "fold": given.fold,
-        "seed": given.seed,
+    return {
+        "fold": fold,
+        "seed": seed,
         "episodes": len(episodes),
         "episodes_digest": digest(images, episodes),
         "shown": [one._asdict() | {"episode": one.episode._asdict()} for one in shown],
         "mean_difference": differences.mean().item(),
         "share_better_percent": 100 * (differences > 0).float().mean().item(),
         "share_worse_percent": 100 * (differences < 0).float().mean().item(),
-        "environment": environment(),
     }
-    write_text_atomically(given.results / "sheet.json", json.dumps(report, indent=2) + "\n")
-    print(f"written: {given.results}/sheet.png, sheet.json")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Choose and draw."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=os.environ.get("SELFCONTRAST_VOC"), help="photographs")
+    parser.add_argument("--folds", type=int, nargs="+", default=FOLDS)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--work", type=Path, default=Path("runs/experiments"), help="where the main study was run")
+    parser.add_argument("--results", type=Path, default=ROOT / "experiments" / "results")
+    given = parser.parse_args(arguments)
+    places = Places(given.work, given.results, Path(given.data) if given.data else None)
+    sheets = [draw(places, fold, given.seed) for fold in given.folds]
+    report = {"sheets": sheets, "environment": environment()}
+    write_text_atomically(given.results / "sheets.json", json.dumps(report, indent=2) + "\n")
+    print(f"written: {given.results}/sheets.json and a picture for each fold")
 
 
 if __name__ == "__main__":

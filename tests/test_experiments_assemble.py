@@ -101,5 +101,5 @@ def test_the_command_assembles(document, tmp_path):
     write_cell(tmp_path / "results", STUDIES["schedule"].cells()["200 steps of 8, rate 0.001", 0, 100], 40.0)
     script = [sys.executable, ROOT / "experiments" / "assemble.py", "--results", tmp_path / "results"]
     done = subprocess.run([*script, "--document", document], check=True, capture_output=True, text=True)
-    assert "schedule: 1 of 24 cells" in done.stdout
-    assert "| 200 steps, rate 0.001 | 1 | mIoU | 40.0 | – | – | – | – |" in blocks(document)["schedule"]
+    assert "schedule: 1 of 36 cells" in done.stdout
+    assert "| 200 steps of 8, rate 0.001 | 1 | mIoU | 40.0 | – | – | – | – |" in blocks(document)["schedule"]

@@ -51,12 +51,12 @@ def test_the_sheet_of_two_runs(tmp_path, monkeypatch):
 
     monkeypatch.setattr(sheet, "STUDIES", {"main": Main})
     monkeypatch.setattr(sheet, "EPISODES", {"1": 6})
-    sheet.main(["--fold", "0", "--work", str(places.work), "--results", str(places.results)])
-    report = json.loads((places.results / "sheet.json").read_text())
+    sheet.main(["--folds", "0", "--work", str(places.work), "--results", str(places.results)])
+    (report,) = json.loads((places.results / "sheets.json").read_text())["sheets"]
     assert (report["fold"], report["seed"], report["episodes"]) == (0, 0, 6)
     assert len(report["shown"]) == len(sheet.QUANTILES)
     differences = [one["scnet"] - one["baseline"] for one in report["shown"]]
     assert differences == sorted(differences)
     stored = json.loads(places.result(arms["SCNet"]).read_text())["evaluations"]["1"]
     assert report["episodes_digest"] == stored["episodes_digest"]
-    assert imread(places.results / "sheet.png").std() > 0.05
+    assert imread(places.results / "sheet_fold0.png").std() > 0.05
