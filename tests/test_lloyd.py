@@ -13,6 +13,18 @@ def clustering(features: Tensor, clusters: int) -> Lloyd:
     return Lloyd(pixels, 1 / pixels.norms(), clusters)
 
 
+def calls(monkeypatch: pytest.MonkeyPatch, name: str) -> list[Tensor]:
+    """The argument of each call of a method of `Pixels` from now on."""
+    method, given = getattr(Pixels, name), list[Tensor]()
+
+    def noted(pixels: Pixels, left: Tensor) -> Tensor:
+        given.append(left)
+        return method(pixels, left)
+
+    monkeypatch.setattr(Pixels, name, noted)
+    return given
+
+
 def scene(generator: torch.Generator, batch: int = 4) -> Tensor:
     """Smooth maps, on which, as on a network's, only few pixels change cluster after the first iterations."""
     coarse = torch.randn(batch, 256, 6, 6, generator=generator)
@@ -39,14 +51,7 @@ def test_after_the_first_iterations_the_map_is_only_read_for_similarities(
 ) -> None:
     generator = torch.Generator().manual_seed(0)
     features = scene(generator).to(memory_format=layout)
-    whole: list[None] = []
-    sums = Pixels.sums
-
-    def counted(pixels: Pixels, weights: Tensor) -> Tensor:
-        whole.append(None)
-        return sums(pixels, weights)
-
-    monkeypatch.setattr(Pixels, "sums", counted)
+    whole = calls(monkeypatch, "sums")
     clustering(features, 3).move(normalise(torch.randn(4, 3, 256, generator=generator)), 20)
     assert 1 <= len(whole) < 15
 
@@ -70,14 +75,7 @@ def test_of_equal_centres_the_first_is_the_nearest() -> None:
 def test_a_batch_that_has_settled_is_read_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = torch.Generator().manual_seed(0)
     features, centres = scene(generator), normalise(torch.randn(4, 3, 256, generator=generator))
-    passes: list[None] = []
-    similarities = Pixels.similarities
-
-    def counted(pixels: Pixels, given: Tensor) -> Tensor:
-        passes.append(None)
-        return similarities(pixels, given)
-
-    monkeypatch.setattr(Pixels, "similarities", counted)
+    passes = calls(monkeypatch, "similarities")
     moved = clustering(features, 3).move(centres, 1000)
     assert len(passes) < 100
     # One more iteration would move nothing.

@@ -3,7 +3,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from backbones import Backbone, build_backbone
-from pfenet import PFENet, _prior_mask, upsample
+from pfenet import PFENet, _cross_entropy, _prior_mask, upsample
 from torch import nn
 
 from selfcontrast import SelfContrastiveAuxiliary
@@ -143,6 +143,16 @@ def test_loss_is_the_final_cross_entropy_plus_the_mean_of_the_scales():
     loss = PFENet.loss((final, fine, coarse), mask)
     one, two, three = (F.cross_entropy(x, mask, ignore_index=255) for x in (final, fine, coarse.expand(-1, -1, 2, 2)))
     assert torch.allclose(loss, one + (two + three) / 2)
+
+
+def test_cross_entropy_of_any_margin_is_torchs_and_so_is_its_gradient():
+    margins = torch.tensor([0.0, 1e-8, -3.0, 3.0, 30.0, -200.0, 200.0]).repeat(2).requires_grad_()
+    target = torch.tensor([0.0, 1.0]).repeat_interleave(7)
+    expected = F.binary_cross_entropy_with_logits(margins, target, reduction="none")
+    found = _cross_entropy(margins, target)
+    assert torch.allclose(found, expected, rtol=1e-6, atol=1e-7)
+    gradients = [torch.autograd.grad(one.sum(), margins)[0] for one in (found, expected)]
+    assert torch.allclose(*gradients, atol=1e-6)
 
 
 def test_loss_without_a_labelled_pixel_is_0_with_a_live_graph():
