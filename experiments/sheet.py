@@ -1,8 +1,9 @@
 """Successes and failures side by side, chosen by rule: episodes at quantiles of what SCNet gains over the baseline.
 
-SELFCONTRAST_VOC=DIR python experiments/sheet.py           # after the main study: results/sheet_foldN.png, sheets.json
+SELFCONTRAST_VOC=DIR python experiments/sheet.py     # after the main study: WORK/sheet_foldN.png, RESULTS/sheets.json
 
-One seed of the main study; all 1-shot episodes of a fold, sorted by the difference of the two models' IoU.
+One seed of the main study; all 1-shot episodes of a fold, sorted by the difference of the two models' IoU. The
+pictures show other people's photographs: they stay in the work folder, their figures are kept.
 """
 
 import argparse
@@ -25,7 +26,6 @@ from kept_features import KeptFeatures
 from pfenet import PFENet
 from pictures import draw_episodes
 from places import Places
-from recipe import Recipe
 from torch import Tensor
 from trial import features_of, predictions
 
@@ -60,31 +60,31 @@ def iou(prediction: Tensor, labels: Tensor, target: int) -> float:
     return 100 * float((prediction & truth).sum() / union) if union else 100.0
 
 
-def trained(places: Places, arm: str, fold: int, seed: int) -> tuple[PFENet, Recipe]:
+def trained(places: Places, arm: str, fold: int, seed: int) -> PFENet:
     """An arm's model, from the weights that its run left in the work folder."""
-    recipe = places.recipe(STUDIES["main"].cells()[arm, fold, seed])
-    recipe.shot, recipe.episodes = 1, EPISODES["1"]
-    model = recipe.build_model()
-    load_weights(Path(str(recipe.out)), model)
-    return model, recipe
+    cell = STUDIES["main"].cells()[arm, fold, seed]
+    model = places.recipe(cell).build_model()
+    load_weights(places.run(cell) / "run", model)
+    return model
 
 
 def draw(places: Places, fold: int, seed: int) -> dict[str, Any]:
     """`sheet_foldN.png`, and what it shows in numbers."""
-    models: dict[str, PFENet] = {}
+    recipe = places.recipe(STUDIES["main"].cells()[ARMS[-1], fold, seed])
+    recipe.shot, recipe.episodes = 1, EPISODES["1"]
+    models = {arm: trained(places, arm, fold, seed) for arm in ARMS}
+    images = recipe.evaluation_images()
+    kept = KeptFeatures(features_of(recipe, models[ARMS[-1]], images), images)
+    episodes = episodes_of(recipe, images, recipe.novel_classes())
     scores: dict[str, list[float]] = {}
-    for arm in ARMS:
-        models[arm], recipe = trained(places, arm, fold, seed)
-        images = recipe.evaluation_images()
-        kept = KeptFeatures(features_of(recipe, models[arm], images), images)
-        episodes = episodes_of(recipe, images, recipe.novel_classes())
-        each = predictions(models[arm], recipe, kept, episodes)
+    for arm, model in models.items():
+        each = predictions(model, recipe, kept, episodes)
         scores[arm] = [iou(prediction, labels, episode.novel_class) for episode, prediction, labels in each]
     shown = chosen(episodes, *scores.values())
     notes = [
         f"{images.class_names[one.episode.novel_class - 1]}\n{one.baseline:.0f} → {one.scnet:.0f}" for one in shown
     ]
-    path = places.results / f"sheet_fold{fold}.png"
+    path = places.work / f"sheet_fold{fold}.png"
     draw_episodes(path, models, recipe, images, [one.episode for one in shown], notes)
     differences = torch.tensor(scores["SCNet"]) - torch.tensor(scores["PFENet"])
     return {
@@ -112,7 +112,7 @@ def main(arguments: list[str] | None = None) -> None:
     sheets = [draw(places, fold, given.seed) for fold in given.folds]
     report = {"sheets": sheets, "environment": environment()}
     write_text_atomically(given.results / "sheets.json", json.dumps(report, indent=2) + "\n")
-    print(f"written: {given.results}/sheets.json and a picture for each fold")
+    print(f"written: {given.results}/sheets.json, {given.work}/sheet_fold*.png")
 
 
 if __name__ == "__main__":

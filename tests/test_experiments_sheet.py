@@ -59,4 +59,4 @@ def test_the_sheet_of_two_runs(tmp_path, monkeypatch):
     assert differences == sorted(differences)
     stored = json.loads(places.result(arms["SCNet"]).read_text())["evaluations"]["1"]
     assert report["episodes_digest"] == stored["episodes_digest"]
-    assert imread(places.results / "sheet_fold0.png").std() > 0.05
+    assert imread(places.work / "sheet_fold0.png").std() > 0.05

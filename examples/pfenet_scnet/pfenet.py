@@ -187,7 +187,7 @@ def upsample(maps: Tensor, size: tuple[int, ...]) -> Tensor:
 
 def _cross_entropy(margins: Tensor, target: Tensor) -> Tensor:
     """Of two classes, by the margin of the second one's logit; target in 0..1."""
-    # torch's own goes through log1p, which takes a CPU several times as long as all of this.
+    # torch's own goes through log1p, which takes a CPU longer than all of this.
     sizes = margins.abs()
     return margins * (0.5 - target) + sizes / 2 - sizes.sigmoid().log()
 
