@@ -1,6 +1,7 @@
 """What does a training step cost with the self-contrastive task, by each way of making its second comparison?
 
-python benchmarks/step.py [--batch 4] [--size 473] [--rounds 3] [--device cpu]     # half an hour on two cores
+python benchmarks/step.py [--batch 4] [--size 473] [--rounds 3]        # half an hour on two cores: results/step.json
+python benchmarks/step.py --device cuda --rounds 20                    # a minute: results/step_cuda.json
 
 The reference PFENet in the ResNet-50 layout with random weights, 1-shot; forward, backward and SGD. The ways: `fold`
 doubles the batch from the comparison on, `explicit` names the comparison, `replay` runs the model's forward a second
@@ -60,8 +61,8 @@ def build(device: str) -> Network:
     return Network().to(device).train()
 
 
-def trainer(way: str, given: Episodes) -> Callable[[], float]:
-    """A step of training that returns its loss."""
+def trainer(way: str, given: Episodes) -> Callable[[], Tensor]:
+    """A step of training that returns its loss, which nobody has waited for."""
     network = build(given.query.device.type)
     optimizer = sgd(network)
     auxiliary = SelfContrastiveAuxiliary()
@@ -73,23 +74,23 @@ def trainer(way: str, given: Episodes) -> Callable[[], float]:
         def blended() -> Tensor:
             return attachment.blend(network(*given), network.model.loss)
 
-    def step() -> float:
+    def step() -> Tensor:
         torch.manual_seed(SEED)
         loss = blended()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        return loss.item()
+        return loss.detach()
 
     return step
 
 
-def fresh_trainer(way: str, batch: int, size: int, device: str) -> Callable[[], float]:
+def fresh_trainer(way: str, batch: int, size: int, device: str) -> Callable[[], Tensor]:
     """The step with a batch of its own."""
     return trainer(way, episodes(batch, size, device))
 
 
-def own_part(given: Episodes) -> Callable[[], float]:
+def own_part(given: Episodes) -> Callable[[], Tensor]:
     """The task without the comparison: its logits lie ready."""
     network, auxiliary = build(given.query.device.type), SelfContrastiveAuxiliary()
     with torch.no_grad():
@@ -98,7 +99,7 @@ def own_part(given: Episodes) -> Callable[[], float]:
     features = encoded.features.requires_grad_()
     logits = tuple(one.requires_grad_() for one in ready)
 
-    def step() -> float:
+    def step() -> Tensor:
         def compare(features: Tensor, prototype_map: Tensor, prior: Tensor) -> tuple[Tensor, ...]:
             return (logits[0] + 0 * prototype_map[:, :2], *logits[1:])
 
@@ -106,7 +107,7 @@ def own_part(given: Episodes) -> Callable[[], float]:
             logits[0].sum() * 0, features, encoded.high_level, given.y, compare, network.model.loss, prior=encoded.prior
         )
         loss.backward()
-        return loss.item()
+        return loss.detach()
 
     return step
 
@@ -151,6 +152,22 @@ def waiting(call: Callable[[], object], device: str) -> Callable[[], object]:
     return timed
 
 
+def never_waits(call: Callable[[], object]) -> bool:
+    """Whether the host hands a step to the GPU without once waiting for a result of it."""
+    call()
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        call()
+    except RuntimeError as error:
+        if "synchronizing" not in str(error):
+            raise
+        return False
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    return True
+
+
 def main() -> None:
     description = parser(__doc__.splitlines()[0])
     description.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
@@ -162,6 +179,8 @@ def main() -> None:
     equal = torch.equal(*(predict() for predict in predictions.values()))
     arms: dict[str, Callable[[], object]] = {way: trainer(way, given) for way in ("baseline", *WAYS)}
     arms |= {"own part": own_part(given), **predictions}
+    on_gpu = options.device == "cuda"
+    unwaited = {"the host never waits for the GPU": {name: never_waits(arms[name]) for name in arms}} if on_gpu else {}
     timed = interleave({name: waiting(arm, options.device) for name, arm in arms.items()}, options.rounds)
     rows = [{"arm": name, "measure": "seconds", **spread(timed[name].seconds)} for name in arms]
     pairs = [(name, "baseline") for name in (*WAYS, "own part")] + [("inference, attached", "inference")]
@@ -186,11 +205,12 @@ def main() -> None:
         "summary": {
             "inference is bit-equal": equal,
             "gigabytes allowed: baseline, one comparison's, 0.15 x the clustered features": round(allowed / 1e9, 3),
-            "losses of the first step": {way: timed[way].first for way in ("baseline", *WAYS)},
+            "losses of the first step": {way: timed[way].first.item() for way in ("baseline", *WAYS)},
+            **unwaited,
         },
         "environment": machine(),
     }
-    publish("step", report, ["arm", "measure", "median", "min", "max", "rounds"])
+    publish("step_cuda" if on_gpu else "step", report, ["arm", "measure", "median", "min", "max", "rounds"])
 
 
 if __name__ == "__main__":

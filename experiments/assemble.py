@@ -1,4 +1,4 @@
-"""From the cell files alone: every study's tables and figures, written to results/ and into docs/evidence.md.
+"""From the files in results/ alone: every study's tables and figures, written to results/ and into docs/evidence.md.
 
 python experiments/assemble.py          # whatever has been run; the rest stays "not run yet"
 """
@@ -15,12 +15,15 @@ from typing import Any
 from example_modules import ROOT
 
 # isort: split
-from blocks import block, budget_block
+from blocks import block, budget_block, purity_block, repeated_block
 from budget import budget
+from conclusions import trends, verdicts
 from figures import draw_gains
 from files import write_text_atomically
-from grid import FOLDS, STUDIES, Study, every_cell
+from grid import FOLDS, Study
 from outcomes import errors, finished, gains, missing, scores
+from repeated import repeated
+from studies import STUDIES, every_cell
 
 PAPER = Path(__file__).with_name("paper.csv")
 Row = dict[str, Any]
@@ -28,7 +31,7 @@ Row = dict[str, Any]
 
 def report_of(name: str, study: Study, results: Path) -> Row:
     """All that is said of a study, from the cells that there are."""
-    found = finished(study, results)
+    found, paper = finished(study, results), paper_rows(name, study)
     return {
         "study": name,
         "question": study.question,
@@ -38,9 +41,13 @@ def report_of(name: str, study: Study, results: Path) -> Row:
         "missing": missing(study, found),
         "scores": scores(study, found),
         "gains": gains(study, found),
+        "trends": trends(study, found),
+        "verdicts": verdicts(study, found),
         "errors": errors(study, found),
         "hidden_share_percent": _hidden_shares(found),
-        "paper": paper_rows(name, study),
+        "paper": paper,
+        # Arms that a line may join: of one quantity, in its order.
+        "curve": list(study.dose.given) if study.dose else [row["arm"] for row in paper],
         "commits": sorted({result["environment"]["commit"] for result in found.values()}),
     }
 
@@ -73,8 +80,16 @@ def spent(results: Path) -> list[Row]:
         if path.is_file():
             took[name].append(sum(json.loads(path.read_text())["seconds"].values()))
     took["all"] = [seconds for some in took.values() for seconds in some]
-    measured = ({"finished": len(some), "measured": round(mean(some)) if some else None} for some in took.values())
-    return [row | more for row, more in zip(budget(), measured, strict=True)]
+    return [row | _measured(some) for row, some in zip(budget(), took.values(), strict=True)]
+
+
+def _measured(took: list[float]) -> Row:
+    """Of a study's cells, and of the machine: two run side by side."""
+    return {
+        "finished": len(took),
+        "measured": round(mean(took)) if took else None,
+        "hours_measured": round(sum(took) / 7200, 2),
+    }
 
 
 def fill(text: str, name: str, content: str) -> str:
@@ -102,6 +117,9 @@ def assemble(results: Path, document: Path) -> None:
             picture = os.path.relpath(results / f"{name}.png", document.parent)
         text = fill(text, name, block(report, picture))
         print(f"{name}: {report['cells']} of {report['wanted']} cells")
+    looked_at = results / "purity.json"
+    text = fill(text, "purity", purity_block(json.loads(looked_at.read_text()) if looked_at.is_file() else None))
+    text = fill(text, "again", repeated_block(repeated(STUDIES["main"], results, results / "again")))
     rows = spent(results)
     write_text_atomically(results / "budget.json", json.dumps(rows, indent=2) + "\n")
     write_text_atomically(document, fill(text, "budget", budget_block(rows)))

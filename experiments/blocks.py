@@ -19,7 +19,9 @@ def block(report: Row, picture: str | None) -> str:
         _state(report),
         _hidden(report["hidden_share_percent"]),
         _scores(report["scores"]),
-        _gains(report["gains"]),
+        _gains("gain", report["gains"]),
+        _gains("change of the gain", report["trends"]),
+        _verdicts(report["verdicts"]),
         _errors(report["errors"]),
     ]
     parts += [_paper(report["paper"]), f"![{report['study']}]({picture})" if picture else ""]
@@ -29,18 +31,47 @@ def block(report: Row, picture: str | None) -> str:
 def budget_block(rows: Sequence[Row]) -> str:
     """The grid's budget, see budget.py."""
     header = ["study", "cells", "not in a study above", "seconds a cell, assumed", "hours on two cores, assumed"]
-    header += ["cells finished", "seconds a cell, measured"]
+    header += ["cells finished", "seconds a cell, measured", "hours on two cores, measured"]
+    return table(header, [_budget_line(row) for row in rows])
+
+
+def _budget_line(row: Row) -> list[str]:
+    planned = [str(row[key]) for key in ("study", "cells", "new", "seconds", "hours", "finished")]
+    return planned + ([str(row["measured"]), str(row["hours_measured"])] if row["finished"] else [NOT_RUN, NOT_RUN])
+
+
+def purity_block(report: Row | None) -> str:
+    """How much of its region a hidden object fills, see purity.py."""
+    if report is None:
+        return NOT_RUN
+    counts = list(report["rows"][0]["purity"])
+    header = [
+        "training images",
+        "fold",
+        "images looked at",
+        "hidden cells in a region, an image",
+        *(f"n = {n}, %" for n in counts),
+    ]
     return table(
         header,
         [
-            [*(str(row[key]) for key in ("study", "cells", "new", "seconds", "hours", "finished")), _or_dash(row)]
-            for row in rows
+            [row["data"], str(row["fold"]), str(row["images"]), _number(row["hidden_cells"])]
+            + [_number(row["purity"][n]) for n in counts]
+            for row in report["rows"]
         ],
     )
 
 
-def _or_dash(row: Row) -> str:
-    return str(row["measured"]) if row["finished"] else NOT_RUN
+def repeated_block(rows: Sequence[Row]) -> str:
+    """Scores of cells that were run twice, see repeated.py; of each arm also the mean of its folds."""
+    if not rows:
+        return NOT_RUN
+    lines = [[row["arm"], str(row["fold"]), row["first"], row["again"]] for row in rows]
+    for arm in dict.fromkeys(row["arm"] for row in rows):
+        own = [row for row in rows if row["arm"] == arm]
+        lines.append([arm, "mean", *(sum(row[run] for row in own) / len(own) for run in ("first", "again"))])
+    header = ["1-shot mIoU", "fold", "first run", "on another machine", "difference"]
+    return table(header, [[*line[:2], *(f"{value:.1f}" for value in (*line[2:], line[3] - line[2]))] for line in lines])
 
 
 def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
@@ -90,20 +121,38 @@ def _scores(rows: Sequence[Row]) -> str:
     )
 
 
-def _gains(rows: Sequence[Row]) -> str:
+def _gains(title: str, rows: Sequence[Row]) -> str:
     if not rows:
         return ""
-    header = ["gain", "shots", "measure", *(f"fold {fold}" for fold in FOLDS), "over the folds", "pairs won"]
+    header = [title, "shots", "measure", *(f"fold {fold}" for fold in FOLDS), "over the folds", "above 0"]
     return table(
         header,
         [
             [
-                f"{row['arm']} − {row['against']}",
+                f"for {row['unit']}" if "unit" in row else f"{row['arm']} − {row['against']}",
                 row["shot"],
                 TITLES[row["measure"]],
                 *(_gain(row["folds"].get(str(fold))) for fold in FOLDS),
                 _gain(row["all"]) + ("" if len(row["folds"]) == len(FOLDS) else f" ({len(row['folds'])} folds)"),
                 f"{row['all']['won']} of {row['all']['pairs']}",
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _verdicts(rows: Sequence[Row]) -> str:
+    if not rows:
+        return ""
+    header = ["1-shot mIoU", "on the folds that choose", "on the others", "kept"]
+    return table(
+        header,
+        [
+            [
+                f"{row['arm']} − {row['against']}",
+                _gain(row["chosen"]),
+                _gain(row["confirmed"]),
+                "yes" if row["kept"] else "no",
             ]
             for row in rows
         ],

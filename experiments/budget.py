@@ -1,7 +1,7 @@
 """How long the grid takes on one thread a cell: assumed, as the schedule's cells suggest, before a study has run."""
 
 from cells import Cell
-from grid import STUDIES, every_cell
+from studies import STUDIES, every_cell
 
 # Assumed, in seconds of one thread beside another: a cached training episode, an evaluated episode of 1 and of 5 shots,
 # and what a process needs before its first step.

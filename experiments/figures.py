@@ -1,5 +1,6 @@
 """Gains as figures: ours with their intervals, and the paper's beside them where it prints the same arms."""
 
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,13 @@ def draw_gains(report: Row, path: Path) -> None:
     panels = len(shots) + bool(papers)
     figure, grid = pyplot.subplots(1, panels, figsize=(5 * panels, 4), squeeze=False, layout="constrained")
     for axes, shot in zip(grid[0], shots, strict=False):
-        _ours(axes, [row for row in rows if row["shot"] == shot], f"ours, {shot}-shot")
+        own = [row for row in rows if row["shot"] == shot]
+        _ours(axes, own, f"ours, {shot}-shot")
+        _join(axes, [row["all"]["mean"] if row["arm"] in report["curve"] else nan for row in own])
     if papers:
         _panel(grid[0, -1], [row["arm"] for row in papers], "the paper, ResNet-50, 1-shot")
         _points(grid[0, -1], [row["gain"] for row in papers], [row["fold_gains"] for row in papers])
+        _join(grid[0, -1], [row["gain"] for row in papers])
     if report["missing"]:
         figure.suptitle(f"incomplete: {report['cells']} of {report['wanted']} cells; arms may stand on unlike folds")
     write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=110))
@@ -52,4 +56,9 @@ def _panel(axes: Axes, arms: list[str], title: str) -> None:
 def _points(axes: Axes, means: list[float], folds: list[list[float]]) -> None:
     for place, values in enumerate(folds):
         axes.plot([place] * len(values), values, ".", color="tab:blue", alpha=0.5)
-    axes.plot(range(len(means)), means, "o-", color="black")
+    axes.plot(range(len(means)), means, "o", color="black")
+
+
+def _join(axes: Axes, means: list[float]) -> None:
+    """A line through the arms that are a curve, and a gap at each other one."""
+    axes.plot(range(len(means)), means, "-", color="black")

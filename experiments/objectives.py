@@ -1,15 +1,15 @@
-"""What a step minimises: the example's own loss, those of the controls and of the paper's Table 4, the variants'."""
+"""What a step minimises: the example's own loss, those of the controls, of the paper's Table 4 and of a probe."""
 
-import inspect
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from objective import Batch, EpisodeLoss, Losses
+from oracle import Oracle
 from pfenet import PFENet
+from recipe import Recipe
 from small_hosts import CosineLoss
 from torch import Tensor
-from variants import VARIANTS
 
 from selfcontrast import SelfContrastiveAuxiliary
 
@@ -53,16 +53,37 @@ class SupportBackground(EpisodeLoss):
         return positional, named | {"support": (self._features, self._masks)}
 
 
-def varied(kind: type[SelfContrastiveAuxiliary], model: PFENet, auxiliary: SelfContrastiveAuxiliary) -> EpisodeLoss:
-    """The example's loss with another kind of task, of the same settings."""
-    settings = inspect.signature(SelfContrastiveAuxiliary).parameters
-    return EpisodeLoss(model, kind(**{name: getattr(auxiliary, name) for name in settings}))
-
-
-OBJECTIVES: dict[str, Callable[[PFENet, SelfContrastiveAuxiliary], EpisodeLoss]] = {
+Objective = Callable[[PFENet, SelfContrastiveAuxiliary], EpisodeLoss]
+OBJECTIVES: dict[str, Objective] = {
     "blended": EpisodeLoss,
     "unhalved": Unhalved,
     "support_background": SupportBackground,
     "cosine": CosineLoss,
-    **{name: partial(varied, kind) for name, kind in VARIANTS.items()},
 }
+# Those that also ask which episodes they see.
+OF_A_RECIPE: dict[str, Callable[[Recipe, PFENet, SelfContrastiveAuxiliary], EpisodeLoss]] = {"oracle": Oracle}
+# Variants that did not win, and the commit that has their code; the studies keep their rows.
+DELETED = {
+    "a negative for each pixel": "d258b34",
+    "every negative": "d258b34",
+    "background clusters": "d258b34",
+    "count by separation": "d258b34",
+    "soft assignment": "d258b34",
+    "pulled prior": "d258b34",
+    "negatives=pixel": "842c946",
+}
+
+
+def objective_of(name: str, recipe: Recipe) -> Objective:
+    """
+    Raises:
+        ValueError: the objective is a variant's that was deleted.
+    """
+    if name in OF_A_RECIPE:
+        return partial(OF_A_RECIPE[name], recipe)
+    if name in DELETED:
+        raise ValueError(
+            f"objective: expected one of {', '.join([*OBJECTIVES, *OF_A_RECIPE])}, got {name!r}, which did not win and "
+            f"was deleted; its code is in commit {DELETED[name]}"
+        )
+    return OBJECTIVES[name]

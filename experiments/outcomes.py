@@ -13,6 +13,8 @@ from intervals import gain
 Row = dict[str, Any]
 # By (arm, fold, seed).
 Finished = dict[tuple[str, int, int], Row]
+# A difference by (fold, seed).
+Pairs = dict[tuple[int, int], float]
 MEASURES = ("miou", "fb_iou")
 
 
@@ -38,8 +40,8 @@ def finished(study: Study, folder: Path) -> Finished:
 
 
 def _check_pair(arm: str, fold: int, seed: int, one: Row, other: Row) -> None:
-    for shot, evaluation in one["evaluations"].items():
-        if evaluation["episodes_digest"] != other["evaluations"][shot]["episodes_digest"]:
+    for shot in one["evaluations"].keys() & other["evaluations"].keys():
+        if one["evaluations"][shot]["episodes_digest"] != other["evaluations"][shot]["episodes_digest"]:
             raise ValueError(
                 f"{arm}, fold {fold}, seed {seed}: expected the episodes of the arm it is compared with, got others; "
                 "run both on the same data"
@@ -85,28 +87,33 @@ def shots(arm: str, found: Finished) -> list[str]:
 
 def gains(study: Study, found: Finished) -> list[Row]:
     """For each compared arm, number of shots and measure its `Gain` in each fold, and over the folds that there are."""
-    rows: list[Row] = []
-    for arm, reference in study.compared.items():
-        for shot in shots(arm, found):
-            for measure in MEASURES:
-                folds = _differences(arm, reference, found, shot, measure)
-                if folds:
-                    each = {str(fold): gain([values])._asdict() for fold, values in folds.items()}
-                    over_all = gain(list(folds.values()))._asdict()
-                    rows.append({"arm": arm, "against": reference, "shot": shot, "measure": measure})
-                    rows[-1] |= {"folds": each, "all": over_all}
-    return rows
+    return [
+        {"arm": arm, "against": reference, "shot": shot, "measure": measure} | gain_by_fold(pairs)
+        for arm, reference in study.compared.items()
+        for shot in shots(arm, found)
+        for measure in MEASURES
+        if (pairs := differences(arm, reference, found, shot, measure))
+    ]
 
 
-def _differences(arm: str, reference: str, found: Finished, shot: str, measure: str) -> dict[int, list[float]]:
-    """For each fold the differences of the pairs of which both are there."""
-    differences: dict[int, list[float]] = {}
+def gain_by_fold(pairs: Pairs) -> Row:
+    """The `Gain` of each fold, as a mapping, and the one over all of them."""
+    folds: dict[int, list[float]] = {}
+    for (fold, _), difference in sorted(pairs.items()):
+        folds.setdefault(fold, []).append(difference)
+    each = {str(fold): gain([values])._asdict() for fold, values in folds.items()}
+    return {"folds": each, "all": gain(list(folds.values()))._asdict()}
+
+
+def differences(arm: str, reference: str, found: Finished, shot: str, measure: str) -> Pairs:
+    """For the pairs of which both are there, and both were evaluated with as many shots."""
+    pairs: Pairs = {}
     for (name, fold, seed), result in found.items():
         other = found.get((reference, fold, seed))
-        if name == arm and other:
-            pair = (one["evaluations"][shot][measure] for one in (result, other))
-            differences.setdefault(fold, []).append(next(pair) - next(pair))
-    return dict(sorted(differences.items()))
+        if name == arm and other and shot in other["evaluations"]:
+            one, its = (cell["evaluations"][shot][measure] for cell in (result, other))
+            pairs[fold, seed] = one - its
+    return pairs
 
 
 def errors(study: Study, found: Finished) -> list[Row]:

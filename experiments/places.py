@@ -1,5 +1,7 @@
 """Where a cell's files lie, and the recipe that a cell means there."""
 
+import argparse
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,3 +51,21 @@ class Places:
         return HostRecipe(
             **settings, data=str(data), out=run, features=features, resume=True, baseline=run, host=cell.host
         )
+
+
+def add_folders(parser: argparse.ArgumentParser) -> None:
+    """The options that name the folders; `named_places` reads them."""
+    results = Path(__file__).with_name("results")
+    parser.add_argument("--data", type=Path, default=os.environ.get("SELFCONTRAST_VOC"), help="photographs")
+    parser.add_argument("--work", type=Path, default=Path("runs/experiments"), help="caches, logs, checkpoints")
+    parser.add_argument("--results", type=Path, default=results, help="one file a cell")
+
+
+def named_places(given: argparse.Namespace) -> Places:
+    """
+    >>> parser = argparse.ArgumentParser()
+    >>> add_folders(parser)
+    >>> named_places(parser.parse_args(["--work", "w", "--data", "d"])).photographs.name
+    'd'
+    """
+    return Places(given.work, given.results, Path(given.data) if given.data else None)

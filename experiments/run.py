@@ -8,16 +8,16 @@ SELFCONTRAST_VOC=DIR python experiments/run.py main table3      # one after the 
 import argparse
 import os
 from collections.abc import Iterable
-from pathlib import Path
 
-from example_modules import ROOT
+import example_modules  # noqa: F401
 
 # isort: split
 from budget import expected_seconds
 from cells import Cell
-from grid import STUDIES
-from places import Places
+from objectives import objective_of
+from places import Places, add_folders, named_places
 from pool import log_of, run_cells
+from studies import STUDIES
 from trial import features_of
 
 
@@ -38,15 +38,16 @@ def main(arguments: list[str] | None = None) -> int:
     """Run what the command line names; 1 if a cell failed, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("studies", nargs="+", choices=STUDIES, metavar="STUDY", help=", ".join(STUDIES))
-    parser.add_argument("--data", type=Path, default=os.environ.get("SELFCONTRAST_VOC"), help="photographs")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="cells at a time; default: every core")
-    parser.add_argument("--work", type=Path, default=Path("runs/experiments"), help="caches, logs, checkpoints")
-    parser.add_argument("--results", type=Path, default=ROOT / "experiments" / "results", help="one file a cell")
+    add_folders(parser)
     given = parser.parse_args(arguments)
-    places = Places(given.work, given.results, Path(given.data) if given.data else None)
+    places = named_places(given)
     cells = [cell for name in given.studies for cell in STUDIES[name].cells().values()]
+    unfinished = [cell for cell in cells if not places.result(cell).is_file()]
+    for cell in unfinished:
+        objective_of(cell.objective, places.recipe(cell))
     try:
-        prepare((cell for cell in cells if not places.result(cell).is_file()), places)
+        prepare(unfinished, places)
         failed = run_cells(cells, places, given.jobs, expected_seconds)
     except KeyboardInterrupt:
         print("stopped; the same command goes on")

@@ -1,36 +1,37 @@
 """Successes and failures side by side, chosen by rule: episodes at quantiles of what SCNet gains over the baseline.
 
-SELFCONTRAST_VOC=DIR python experiments/sheet.py     # after the main study: WORK/sheet_foldN.png, RESULTS/sheets.json
+SELFCONTRAST_VOC=DIR python experiments/sheet.py                            # after the main study
+python experiments/sheet.py --study dose --arm "SCNet, 25 % hidden"         # after the study on drawn scenes
 
-One seed of the main study; all 1-shot episodes of a fold, sorted by the difference of the two models' IoU. The
-pictures show other people's photographs: they stay in the work folder, their figures are kept.
+One seed of an arm and of the arm it is compared with; all 1-shot episodes of a fold, sorted by the difference of the
+two models' IoU. What is shown stands in RESULTS/sheet_STUDY.json. Sheets of drawn scenes, sheet_STUDY_foldN.jpg, lie
+beside it; photographs are other people's, and stay in the work folder.
 """
 
 import argparse
 import json
-import os
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from example_modules import ROOT
+import example_modules  # noqa: F401
 
 # isort: split
 import torch
+from cells import Cell
 from checkpoint import load_weights
 from environment import environment
 from episodes import Episode, digest
 from evaluate import episodes_of
 from files import write_text_atomically
-from grid import EPISODES, FOLDS, STUDIES
+from grid import EPISODES, FOLDS
 from kept_features import KeptFeatures
 from pfenet import PFENet
 from pictures import draw_episodes
-from places import Places
+from places import Places, add_folders, named_places
+from studies import STUDIES
 from torch import Tensor
 from trial import features_of, predictions
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
-ARMS = ("PFENet", "SCNet")
 
 
 class Shown(NamedTuple):
@@ -60,34 +61,38 @@ def iou(prediction: Tensor, labels: Tensor, target: int) -> float:
     return 100 * float((prediction & truth).sum() / union) if union else 100.0
 
 
-def trained(places: Places, arm: str, fold: int, seed: int) -> PFENet:
-    """An arm's model, from the weights that its run left in the work folder."""
-    cell = STUDIES["main"].cells()[arm, fold, seed]
+def trained(places: Places, cell: Cell) -> PFENet:
+    """The cell's model, from the weights that its run left in the work folder."""
     model = places.recipe(cell).build_model()
     load_weights(places.run(cell) / "run", model)
     return model
 
 
-def draw(places: Places, fold: int, seed: int) -> dict[str, Any]:
-    """`sheet_foldN.png`, and what it shows in numbers."""
-    recipe = places.recipe(STUDIES["main"].cells()[ARMS[-1], fold, seed])
+def draw(places: Places, study: str, arm: str, fold: int, seed: int) -> dict[str, Any]:
+    """`sheet_STUDY_foldN.jpg`, and what it shows in numbers."""
+    names = (STUDIES[study].compared[arm], arm)
+    cells = {name: STUDIES[study].cells()[name, fold, seed] for name in names}
+    models = {name: trained(places, cell) for name, cell in cells.items()}
+    recipe = places.recipe(cells[arm])
     recipe.shot, recipe.episodes = 1, EPISODES["1"]
-    models = {arm: trained(places, arm, fold, seed) for arm in ARMS}
     images = recipe.evaluation_images()
-    kept = KeptFeatures(features_of(recipe, models[ARMS[-1]], images), images)
+    kept = KeptFeatures(features_of(recipe, models[arm], images), images)
     episodes = episodes_of(recipe, images, recipe.novel_classes())
-    scores: dict[str, list[float]] = {}
-    for arm, model in models.items():
-        each = predictions(model, recipe, kept, episodes)
-        scores[arm] = [iou(prediction, labels, episode.novel_class) for episode, prediction, labels in each]
-    shown = chosen(episodes, *scores.values())
+    baseline, scnet = (
+        [iou(prediction, labels, episode.novel_class) for episode, prediction, labels in each]
+        for each in (predictions(model, recipe, kept, episodes) for model in models.values())
+    )
+    shown = chosen(episodes, baseline, scnet)
     notes = [
         f"{images.class_names[one.episode.novel_class - 1]}\n{one.baseline:.0f} → {one.scnet:.0f}" for one in shown
     ]
-    path = places.work / f"sheet_fold{fold}.png"
-    draw_episodes(path, models, recipe, images, [one.episode for one in shown], notes)
-    differences = torch.tensor(scores["SCNet"]) - torch.tensor(scores["PFENet"])
+    folder = places.results if cells[arm].data == "scenes" else places.work
+    draw_episodes(
+        folder / f"sheet_{study}_fold{fold}.jpg", models, recipe, images, [one.episode for one in shown], notes
+    )
+    differences = torch.tensor(scnet) - torch.tensor(baseline)
     return {
+        "arms": names,
         "fold": fold,
         "seed": seed,
         "episodes": len(episodes),
@@ -102,17 +107,21 @@ def draw(places: Places, fold: int, seed: int) -> dict[str, Any]:
 def main(arguments: list[str] | None = None) -> None:
     """Choose and draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=os.environ.get("SELFCONTRAST_VOC"), help="photographs")
+    parser.add_argument("--study", default="main", choices=STUDIES)
+    parser.add_argument("--arm", default="SCNet", help="one that the study compares with another")
     parser.add_argument("--folds", type=int, nargs="+", default=FOLDS)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--work", type=Path, default=Path("runs/experiments"), help="where the main study was run")
-    parser.add_argument("--results", type=Path, default=ROOT / "experiments" / "results")
+    add_folders(parser)
     given = parser.parse_args(arguments)
-    places = Places(given.work, given.results, Path(given.data) if given.data else None)
-    sheets = [draw(places, fold, given.seed) for fold in given.folds]
+    compared = STUDIES[given.study].compared
+    if given.arm not in compared:
+        parser.error(f"--arm: expected one of {', '.join(map(repr, compared))} for {given.study}, got {given.arm!r}")
+    places = named_places(given)
+    sheets = [draw(places, given.study, given.arm, fold, given.seed) for fold in given.folds]
     report = {"sheets": sheets, "environment": environment()}
-    write_text_atomically(given.results / "sheets.json", json.dumps(report, indent=2) + "\n")
-    print(f"written: {given.results}/sheets.json, {given.work}/sheet_fold*.png")
+    path = places.results / f"sheet_{given.study}.json"
+    write_text_atomically(path, json.dumps(report, indent=2) + "\n")
+    print(f"written: {path}, and sheet_{given.study}_fold*.jpg in {places.results} (scenes) or {places.work}")
 
 
 if __name__ == "__main__":

@@ -27,9 +27,9 @@ from evaluate import episodes_of
 from features import FeatureCache
 from files import write_text_atomically
 from kept_features import KeptFeatures
-from objectives import OBJECTIVES
+from objectives import objective_of
 from pfenet import Extracted, PFENet
-from places import Places
+from places import Places, add_folders, named_places
 from precompute import open_features
 from recipe import Recipe
 from torch import Tensor
@@ -65,7 +65,7 @@ def result_of(cell: Cell, places: Places) -> dict[str, Any]:
     started = time.monotonic()
     recipe = places.recipe(cell)
     _check_task(cell, recipe)
-    model, training = fit(recipe, start_fabric(recipe.precision), OBJECTIVES[cell.objective])
+    model, training = fit(recipe, start_fabric(recipe.precision), objective_of(cell.objective, recipe))
     trained = time.monotonic()
     images, classes = evaluated(cell, recipe)
     whole = recipe.evaluation_images()
@@ -145,12 +145,10 @@ def main() -> None:
     """Run the cell that a file describes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cell", type=Path, help="a file with a cell's configuration")
-    for name in ("--work", "--results"):
-        parser.add_argument(name, type=Path, required=True, help="a folder, see experiments/places.py")
-    parser.add_argument("--data", type=Path, help="photographs in VOC's layout")
+    add_folders(parser)
     given = parser.parse_args()
     cell = Cell(**json.loads(given.cell.read_text()))
-    run_cell(cell, Places(given.work, given.results, given.data))
+    run_cell(cell, named_places(given))
 
 
 if __name__ == "__main__":

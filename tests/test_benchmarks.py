@@ -38,7 +38,7 @@ def test_a_row_names_its_unit_and_its_spread_is_in_order(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_the_command_is_a_script_of_the_same_name_and_the_readme_lists_it(path: Path) -> None:
-    script = f"benchmarks/{path.stem}.py"
+    script = f"benchmarks/{path.stem.removesuffix('_cuda')}.py"
     assert script in read(path)["command"] and (ROOT / script).is_file()
     assert f"results/{path.name}" in README
 

@@ -2,8 +2,8 @@
 
 import pytest
 from cell_files import write_cell
-from grid import STUDIES
 from outcomes import errors, finished, gains, missing, scores
+from studies import STUDIES
 
 MAIN = STUDIES["main"]
 CELLS = MAIN.cells()
@@ -47,6 +47,16 @@ def test_gains_are_of_pairs_alone(partial):
     assert row["folds"]["0"] == {"mean": 2.5, "low": 1.0, "high": 4.0, "pairs": 2, "won": 2}
     assert row["folds"]["2"] == {"mean": -3.0, "low": None, "high": None, "pairs": 1, "won": 0}
     assert row["all"] == {"mean": -0.25, "low": None, "high": None, "pairs": 3, "won": 2}
+
+
+def test_a_gain_is_of_the_shots_that_both_arms_were_evaluated_with(tmp_path):
+    longer = STUDIES["longer"]
+    arm, reference = "SCNet, 800 steps of two passes", "PFENet, 1600 steps"
+    assert longer.compared[arm] == reference
+    for name, score in ((arm, 31.0), (reference, 30.0)):
+        write_cell(tmp_path, longer.cells()[name, 0, 0], score)
+    rows = [row for row in gains(longer, finished(longer, tmp_path)) if row["arm"] == arm]
+    assert [(row["shot"], row["all"]["mean"]) for row in rows] == [("1", 1.0), ("1", 1.0)]
 
 
 def test_what_is_missing_is_said(partial):

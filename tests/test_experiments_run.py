@@ -2,7 +2,8 @@
 
 import pytest
 import run
-from grid import STUDIES, Study
+from grid import Study
+from studies import STUDIES
 from tiny_cells import TINY, tiny_places
 
 TINY_STUDY = Study("", {"PFENet": TINY | {"weight": 0.0, "steps": 1}}, {}, seeds=(0,))
@@ -52,4 +53,10 @@ def test_a_name_that_is_no_study_ends_with_the_names(capsys):
 def test_photographs_that_nobody_named_end_with_a_sentence(places, monkeypatch):
     monkeypatch.delenv("SELFCONTRAST_VOC", raising=False)
     with pytest.raises(ValueError, match="--data: expected a folder in VOC's layout"):
+        run.main(options(places))
+
+
+def test_a_variant_that_was_deleted_names_the_commit_that_has_it(places, only_fold_0, monkeypatch):
+    monkeypatch.setitem(STUDIES, "main", TINY_STUDY._replace(arms={"lost": TINY | {"objective": "soft assignment"}}))
+    with pytest.raises(ValueError, match=r"oracle, got 'soft assignment', .* in commit [0-9a-f]{7}$"):
         run.main(options(places))

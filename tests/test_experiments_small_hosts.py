@@ -3,10 +3,10 @@
 import pytest
 import torch
 from cells import Cell
-from grid import STUDIES
 from objectives import OBJECTIVES
 from places import Places
 from small_hosts import HOSTS, Cosine, OneScale
+from studies import STUDIES
 from test_pfenet import tiny_backbone
 
 from selfcontrast import SelfContrastiveAuxiliary
