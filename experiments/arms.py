@@ -72,23 +72,25 @@ DOSES = _ablation(
         for arm, changes in _both(names, _scenes(share, BASELINE), _scenes(share, SCNET)).items()
     }
 )
-LENGTHS = [factor * RECIPE["steps"] for factor in (1, 2, 4)]
-# A step of SCNet passes through the comparison twice: against a baseline with twice the steps, both pass as often.
-AS_MANY_PASSES = {f"SCNet, {steps} steps of two passes": steps for steps in LENGTHS[:-1]}
-LONGER = _ablation(
-    {
-        arm: changes
-        for steps in LENGTHS
-        for arm, changes in _both(f"{steps} steps", BASELINE | {"steps": steps}, {"steps": steps}).items()
-    }
-    | {arm: {"steps": steps} for arm, steps in AS_MANY_PASSES.items()}
-)
-LONGEST = _ablation(
-    {
-        **_both("6400 steps", BASELINE | {"steps": 6400}, {"steps": 6400}),
-        "SCNet, 3200 steps of two passes": {"steps": 3200},
-    }
-)
+LENGTHS, LONGEST = [[factor * RECIPE["steps"] for factor in factors] for factors in ((1, 2, 4), (4, 8))]
+
+
+def of_lengths(lengths: list[int]) -> dict[str, dict[str, Any]]:
+    """Both arms at each length, and SCNet at half of each length but the first, under a second name.
+
+    A step of SCNet passes through the comparison twice: beside a baseline with twice the steps, both pass as often.
+    """
+    pairs = [_both(f"{steps} steps", BASELINE | {"steps": steps}, {"steps": steps}) for steps in lengths]
+    halves = {f"SCNet, {steps} steps of two passes": {"steps": steps} for steps in lengths[:-1]}
+    return _ablation({arm: changes for pair in pairs for arm, changes in pair.items()} | halves)
+
+
+def against_lengths(lengths: list[int]) -> dict[str, str]:
+    """Each of SCNet's arms of `of_lengths` → the baseline with as many steps, or with as many passes."""
+    as_long = {f"SCNet, {steps} steps": f"PFENet, {steps} steps" for steps in lengths}
+    return as_long | {f"SCNet, {steps} steps of two passes": f"PFENet, {2 * steps} steps" for steps in lengths[:-1]}
+
+
 HALF = 0.5
 REGIONS = _ablation(
     {

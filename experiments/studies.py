@@ -6,6 +6,17 @@ import arms
 from cells import Cell
 from grid import BASELINE, SCNET, Dose, Study
 
+
+def _of_lengths(question: str, lengths: list[int], seeds: tuple[int, ...]) -> Study:
+    return Study(
+        question,
+        arms.of_lengths(lengths),
+        arms.against_lengths(lengths),
+        seeds,
+        dose=Dose("twice the steps", {f"SCNet, {steps} steps": float(i) for i, steps in enumerate(lengths)}),
+    )
+
+
 STUDIES = {
     "schedule": Study(
         "How many steps, at which learning rate? Baseline alone, judged on base classes of held-out images that show "
@@ -26,18 +37,13 @@ STUDIES = {
         arms.CONTROLS,
         arms.against("PFENet", arms.CONTROLS) | {"SCNet, twice the steps": "PFENet, twice the steps"},
     ),
-    "longer": Study(
+    "longer": _of_lengths(
         "Does a longer schedule change the gain? Is it more than that of as many passes through the comparison?",
-        arms.LONGER,
-        {f"SCNet, {steps} steps": f"PFENet, {steps} steps" for steps in arms.LENGTHS}
-        | {arm: f"PFENet, {2 * steps} steps" for arm, steps in arms.AS_MANY_PASSES.items()},
+        arms.LENGTHS,
         seeds=(0, 1, 2),
-        dose=Dose("twice the steps", {f"SCNet, {steps} steps": float(i) for i, steps in enumerate(arms.LENGTHS)}),
     ),
-    "longest": Study(
-        "Does the gain, or what as many passes give, last at eight times the schedule?",
-        arms.LONGEST,
-        arms.against("PFENet, 6400 steps", arms.LONGEST),
+    "longest": _of_lengths(
+        "Does the gain, or what as many passes give, last at eight times the schedule?", arms.LONGEST, seeds=(0, 1)
     ),
     "table3": Study(
         "How does the gain depend on the number n of background prototypes?",
