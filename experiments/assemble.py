@@ -119,7 +119,7 @@ def assemble(results: Path, document: Path) -> None:
         print(f"{name}: {report['cells']} of {report['wanted']} cells")
     looked_at = results / "purity.json"
     text = fill(text, "purity", purity_block(json.loads(looked_at.read_text()) if looked_at.is_file() else None))
-    text = fill(text, "again", repeated_block(repeated(STUDIES["main"], results, results / "again")))
+    text = fill(text, "again", repeated_block(repeated(STUDIES, results, results / "again")))
     rows = spent(results)
     write_text_atomically(results / "budget.json", json.dumps(rows, indent=2) + "\n")
     write_text_atomically(document, fill(text, "budget", budget_block(rows)))

@@ -63,15 +63,24 @@ def purity_block(report: Row | None) -> str:
 
 
 def repeated_block(rows: Sequence[Row]) -> str:
-    """Scores of cells that were run twice, see repeated.py; of each arm also the mean of its folds."""
+    """Gains of pairs that were run twice, see repeated.py."""
     if not rows:
         return NOT_RUN
-    lines = [[row["arm"], str(row["fold"]), row["first"], row["again"]] for row in rows]
-    for arm in dict.fromkeys(row["arm"] for row in rows):
-        own = [row for row in rows if row["arm"] == arm]
-        lines.append([arm, "mean", *(sum(row[run] for row in own) / len(own) for run in ("first", "again"))])
-    header = ["1-shot mIoU", "fold", "first run", "on another machine", "difference"]
-    return table(header, [[*line[:2], *(f"{value:.1f}" for value in (*line[2:], line[3] - line[2]))] for line in lines])
+    header = ["1-shot mIoU", "study", "pairs", "gain, first run", "gain, on another machine", "difference"]
+    header += ["a pair's gain moves by up to", "a score moves by up to"]
+    return table(
+        header,
+        [
+            [
+                f"{row['arm']} − {row['against']}",
+                row["study"],
+                str(row["pairs"]),
+                *(f"{value:+.1f}" for value in (row["first"], row["again"], row["again"] - row["first"])),
+                *(f"{row[what]:.1f}" for what in ("pair", "score")),
+            ]
+            for row in rows
+        ],
+    )
 
 
 def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -1,35 +1,52 @@
-"""Cells of the main study run once more on another machine: how much of a score, and of a gain, is rounding."""
+"""Cells run once more on another machine: how much of a score, and of a gain, is rounding."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from grid import Study
-from outcomes import Finished, differences, finished
+from outcomes import Finished, Pairs, differences, finished
 
 Row = dict[str, Any]
 SHOT, MEASURE = "1", "miou"
 
 
-def repeated(study: Study, results: Path, again: Path) -> list[Row]:
-    """1-shot mIoU, in percent, of each cell that both folders hold, and then the gains of each pair.
+def repeated(studies: Mapping[str, Study], results: Path, again: Path) -> list[Row]:
+    """A row for each comparison of which both folders hold pairs: 1-shot mIoU in the first run and in the second.
+
+    Of two studies' comparisons of the same cells, the first study's. `score` and `pair` are how far one of the
+    comparison's scores, and one of its gains, moves at most.
 
     Raises:
         ValueError: the second run saw other episodes.
     """
-    runs = [finished(study, folder) for folder in (results, again)]
-    scores = [{key: one["evaluations"][SHOT][MEASURE] for key, one in run.items()} for run in runs]
-    for arm, reference in study.compared.items():
-        for run, values in zip(runs, scores, strict=True):
-            pairs = differences(arm, reference, run, SHOT, MEASURE)
-            values |= {(f"{arm} − {reference}", fold, seed): pair for (fold, seed), pair in pairs.items()}
-    _check_episodes(*runs)
-    first, second = scores
-    return [
-        {"arm": arm, "fold": fold, "seed": seed, "first": first[key], "again": second[key]}
-        for key in first
-        if key in second
-        for arm, fold, seed in [key]
-    ]
+    rows: list[Row] = []
+    seen: set[frozenset[str]] = set()
+    for name, study in studies.items():
+        cells = study.cells()
+        first, second = finished(study, results), finished(study, again)
+        _check_episodes(first, second)
+        for arm, reference in study.compared.items():
+            gains = [differences(arm, reference, run, SHOT, MEASURE) for run in (first, second)]
+            keys = [(one, *pair) for pair in gains[0].keys() & gains[1].keys() for one in (arm, reference)]
+            same = frozenset(cells[key].digest for key in keys)
+            if keys and same not in seen:
+                seen.add(same)
+                score = max(abs(_score(first[key]) - _score(second[key])) for key in keys)
+                rows.append({"study": name, "arm": arm, "against": reference, "score": score} | _both(*gains))
+    return rows
+
+
+def _score(result: Row) -> float:
+    return result["evaluations"][SHOT][MEASURE]
+
+
+def _both(first: Pairs, second: Pairs) -> Row:
+    shared = first.keys() & second.keys()
+    means = [mean(run[pair] for pair in shared) for run in (first, second)]
+    moves = max(abs(first[pair] - second[pair]) for pair in shared)
+    return {"pairs": len(shared), "first": means[0], "again": means[1], "pair": moves}
 
 
 def _check_episodes(first: Finished, second: Finished) -> None:
