@@ -4,11 +4,9 @@ from statistics import linear_regression
 from typing import Any
 
 from grid import Study
-from outcomes import MEASURES, Finished, Pairs, differences, gain_by_fold
+from outcomes import MEASURES, SHOT, Finished, Pairs, differences, gain_by_fold
 
 Row = dict[str, Any]
-# Every arm is evaluated with it.
-SHOT = "1"
 
 
 def trends(study: Study, found: Finished) -> list[Row]:

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 import torch
 from episodes import Episode, ImageList
 from features import FeatureCache, cached
-from masks import read_mask
 from pfenet import Extracted
 from torch import Tensor
-from transforms import square_truth
+from transforms import read_square_truth
 
 PLAIN = 0  # The first of a cache's two views; the other is the mirror image.
 
@@ -48,5 +47,5 @@ class KeptFeatures:
     def labels(self, index: int) -> Tensor:
         """Class indices of an image at its original size, padded with 255 to a square: (s, s) uint8."""
         if index not in self._labels:
-            self._labels[index] = square_truth(torch.from_numpy(read_mask(self.images.items[index].mask).copy()))
+            self._labels[index] = read_square_truth(self.images.items[index])
         return self._labels[index]

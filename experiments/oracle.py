@@ -8,12 +8,11 @@ import torch
 from episodes import Episode
 from features import draw_views
 from jaxtyping import Bool, Int
-from masks import read_mask
 from objective import Batch, EpisodeLoss, Losses
 from pfenet import PFENet
 from recipe import Recipe
 from torch import Tensor
-from transforms import square_truth
+from transforms import read_square_truth
 
 from selfcontrast import SelfContrastiveAuxiliary
 from selfcontrast.prototypes import resize_nearest
@@ -50,7 +49,7 @@ class Oracle(EpisodeLoss):
         """Of the query of the episode at that place, mirrored where the query was."""
         episode: Episode = self._episodes[index]
         if episode.query not in self._seen:
-            truth = square_truth(torch.from_numpy(read_mask(self._images.items[episode.query].mask).copy()))
+            truth = read_square_truth(self._images.items[episode.query])
             self._seen[episode.query] = torch.isin(resize_nearest(truth, (SIDE, SIDE)), self._novel)
         hidden = self._seen[episode.query]
         mirrored = draw_views(self._seed, index, 1 + len(episode.supports))[0]

@@ -16,6 +16,8 @@ Finished = dict[tuple[str, int, int], Row]
 # A difference by (fold, seed).
 Pairs = dict[tuple[int, int], float]
 MEASURES = ("miou", "fb_iou")
+# Every arm is evaluated with it.
+SHOT = "1"
 
 
 def finished(study: Study, folder: Path) -> Finished:
@@ -40,12 +42,18 @@ def finished(study: Study, folder: Path) -> Finished:
 
 
 def _check_pair(arm: str, fold: int, seed: int, one: Row, other: Row) -> None:
-    for shot in one["evaluations"].keys() & other["evaluations"].keys():
-        if one["evaluations"][shot]["episodes_digest"] != other["evaluations"][shot]["episodes_digest"]:
-            raise ValueError(
-                f"{arm}, fold {fold}, seed {seed}: expected the episodes of the arm it is compared with, got others; "
-                "run both on the same data"
-            )
+    if not same_episodes(one, other):
+        raise ValueError(
+            f"{arm}, fold {fold}, seed {seed}: expected the episodes of the arm it is compared with, got others; "
+            "run both on the same data"
+        )
+
+
+def same_episodes(one: Row, other: Row) -> bool:
+    """Whether two results saw the same episodes, with each number of shots that both were evaluated with."""
+    both = one["evaluations"].keys() & other["evaluations"].keys()
+    digests = [[result["evaluations"][shot]["episodes_digest"] for shot in both] for result in (one, other)]
+    return digests[0] == digests[1]
 
 
 def missing(study: Study, found: Finished) -> dict[str, str]:

@@ -22,12 +22,12 @@ from features import FeatureCache
 from files import write_text_atomically
 from grid import FOLDS
 from jaxtyping import Bool
-from masks import read_mask
+from masks import UNLABELLED
 from places import Places, add_folders, named_places
 from studies import STUDIES
 from torch import Tensor
 from tqdm import tqdm
-from transforms import square_truth
+from transforms import read_square_truth
 from trial import features_of
 
 from selfcontrast import cosine_kmeans
@@ -38,7 +38,6 @@ COUNTS = (1, 2, 3, 5, 10)
 IMAGES = 150
 # Name → the study and arm whose training images are looked at.
 LOOKED_AT = {"photographs": ("main", "SCNet"), "scenes, 50 % hidden": ("dose", "SCNet, 50 % hidden")}
-UNLABELLED = 255
 
 
 def purity(regions: Bool[Tensor, "B K h w"], hidden: Bool[Tensor, "B h w"]) -> float:
@@ -82,7 +81,7 @@ def _hiding(
 ) -> tuple[Tensor, Tensor, Bool[Tensor, "B h w"]]:
     """High-level features, query masks of a base class, and the hidden cells, of images that show a novel object."""
     base = {index: c for index, c in sorted(cache.pair_rows, reverse=True) if c not in novel}
-    truths = {index: square_truth(torch.from_numpy(read_mask(part.items[index].mask).copy())) for index in sorted(base)}
+    truths = {index: read_square_truth(part.items[index]) for index in sorted(base)}
     hiding = [index for index, truth in truths.items() if torch.isin(truth, torch.tensor(novel)).any()]
     hiding = hiding[:: max(1, len(hiding) // images)][:images]
     # Kept with channels last.

@@ -6,10 +6,10 @@ from statistics import mean
 from typing import Any
 
 from grid import Study
-from outcomes import Finished, Pairs, differences, finished
+from outcomes import SHOT, Finished, Pairs, differences, finished, same_episodes
 
 Row = dict[str, Any]
-SHOT, MEASURE = "1", "miou"
+MEASURE = "miou"
 
 
 def repeated(studies: Mapping[str, Study], results: Path, again: Path) -> list[Row]:
@@ -51,6 +51,5 @@ def _both(first: Pairs, second: Pairs) -> Row:
 
 def _check_episodes(first: Finished, second: Finished) -> None:
     for key in first.keys() & second.keys():
-        one, other = (run[key]["evaluations"][SHOT]["episodes_digest"] for run in (first, second))
-        if one != other:
+        if not same_episodes(first[key], second[key]):
             raise ValueError(f"{key}: expected the episodes of the first run, got others; run both on the same data")

@@ -88,6 +88,11 @@ def square_truth(mask: Tensor) -> Tensor:
     return padded
 
 
+def read_square_truth(item: Item) -> Tensor:
+    """Class indices of an image at its original size, padded with 255 to a square: (s, s) uint8."""
+    return square_truth(torch.from_numpy(read_mask(item.mask).copy()))
+
+
 class EpisodeDataset(Dataset[dict[str, Tensor]]):
     """Episodes as tensors: query (3, H, W), mask (H, W), supports (S, 3, H, W), support_masks (S, H, W), class, index.
 
