@@ -14,7 +14,7 @@ import example_modules  # noqa: F401
 # isort: split
 from budget import expected_seconds
 from cells import Cell
-from objectives import objective_of
+from objectives import check_objective
 from places import Places, add_folders, named_places
 from pool import log_of, run_cells
 from studies import STUDIES
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     cells = [cell for name in given.studies for cell in STUDIES[name].cells().values()]
     unfinished = [cell for cell in cells if not places.result(cell).is_file()]
     for cell in unfinished:
-        objective_of(cell.objective, places.recipe(cell))
+        check_objective(cell.objective)
     try:
         prepare(unfinished, places)
         failed = run_cells(cells, places, given.jobs, expected_seconds)
