@@ -20,17 +20,17 @@ from torch.utils.data import DataLoader
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "examples" / "pfenet_scnet"))
 
-from checkpoint import load_weights  # noqa: E402
-from episodes import Episode, ImageList  # noqa: E402
-from evaluate import episodes_of, evaluate  # noqa: E402
-from measure import Row, command, machine, publish, spread  # noqa: E402
-from metrics import FoldMeter, FoldScores  # noqa: E402
-from pfenet import PFENet  # noqa: E402
-from processor import processor_seconds  # noqa: E402
-from protocols import PROTOCOLS  # noqa: E402
+from training.checkpoint import load_weights  # noqa: E402
+from data.episodes import Episode, ImageList  # noqa: E402
+from evaluation.evaluator import episodes_of, evaluate  # noqa: E402
+from common.measure import Row, command, machine, publish, spread  # noqa: E402
+from evaluation.metrics import FoldMeter, FoldScores  # noqa: E402
+from model.pfenet import PFENet  # noqa: E402
+from common.processor import processor_seconds  # noqa: E402
+from evaluation.protocols import PROTOCOLS  # noqa: E402
 from recipe import Recipe, read_recipe  # noqa: E402
 from tqdm import tqdm  # noqa: E402
-from transforms import read_pair  # noqa: E402
+from data.transforms import read_pair  # noqa: E402
 
 EPISODES, ONE_AT_A_TIME = 5_000, 1_000
 

@@ -18,9 +18,9 @@ import matplotlib
 import numpy as np
 from jsonargparse import auto_cli
 from matplotlib.figure import Figure
-from measure import Row, command, digits, interleave, machine, publish, publish_picture, spread, use_threads
-from peers import SEED, initial_centres
-from photographs import high_level_features
+from common.measure import Row, command, digits, interleave, machine, publish, publish_picture, spread, use_threads
+from common.peers import SEED, initial_centres
+from common.photographs import high_level_features
 from torch import Tensor
 
 from selfcontrast import cosine_kmeans

@@ -10,8 +10,8 @@ it reads and writes do. `tests/test_operations.py` holds the committed figures a
 from collections.abc import Callable
 
 import torch
-from measure import command, machine, publish, spread
-from recorder import Recorder
+from common.measure import command, machine, publish, spread
+from common.operation_recorder import Recorder
 from torch import Tensor
 
 from selfcontrast import SelfContrastiveAuxiliary, cosine_kmeans

@@ -17,13 +17,13 @@ from contextlib import nullcontext
 from unittest import mock
 
 import torch
-from measure import command, interleave, machine, publish, spread, use_threads
-from steps import SEED, Episodes, episodes, parser, peaks, sgd
+from common.measure import command, interleave, machine, publish, spread, use_threads
+from common.training_steps import Episodes, SEED, episodes, parser, peaks, sgd
 from torch import Tensor
 from torch.nn import functional as F
 
-import backbones  # isort: skip
-import pfenet  # isort: skip
+from model import backbones  # isort: skip
+from model import pfenet  # isort: skip
 
 AS_IT_IS = "as it is"
 NOT_FOLDED, CONTIGUOUS, EVERY_PIXEL = "not folded", "backbone not channels-last", "prior from every support pixel"

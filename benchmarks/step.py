@@ -15,12 +15,12 @@ from dataclasses import replace
 from functools import partial
 
 import torch
-from measure import command, interleave, machine, publish, spread, use_threads
-from steps import SEED, Episodes, episodes, parser, peaks, sgd
+from common.measure import command, interleave, machine, publish, spread, use_threads
+from common.training_steps import Episodes, SEED, episodes, parser, peaks, sgd
 from torch import Tensor, nn
 
-from backbones import build_backbone  # isort: skip
-from pfenet import PFENet  # isort: skip
+from model.backbones import build_backbone  # isort: skip
+from model.pfenet import PFENet  # isort: skip
 from selfcontrast import Entry, Exit, Host, SelfContrastiveAuxiliary
 
 WAYS = ("fold", "explicit", "replay")

@@ -12,18 +12,18 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from example_modules import ROOT
+from running.example_modules import ROOT
 
 # isort: split
-from blocks import block, budget_block, purity_block, repeated_block
-from budget import budget
-from conclusions import trends, verdicts
-from figures import draw_gains
-from files import write_text_atomically
-from grid import FOLDS, Study
-from outcomes import errors, finished, gains, missing, scores
-from repeated import repeated
-from studies import STUDIES, every_cell
+from evidence.page_tables import block, budget_block, purity_block, repeated_block
+from grid.budget import budget
+from evidence.conclusions import trends, verdicts
+from evidence.figures import draw_gains
+from runtime.atomic_files import write_text_atomically
+from grid.study import FOLDS, Study
+from evidence.outcomes import errors, finished, gains, missing, scores
+from evidence.repeated import repeated
+from grid.studies import STUDIES, every_cell
 
 PAPER = Path(__file__).with_name("paper.csv")
 Row = dict[str, Any]

@@ -11,24 +11,24 @@ import argparse
 import json
 from typing import Any
 
-import example_modules  # noqa: F401
+from running import example_modules  # noqa: F401
 
 # isort: split
 import torch
-from cells import Cell
-from environment import environment
-from episodes import ImageList
-from features import FeatureCache
-from files import write_text_atomically
-from grid import FOLDS
+from grid.cell import Cell
+from runtime.environment import environment
+from data.episodes import ImageList
+from training.cached_episodes import FeatureCache
+from runtime.atomic_files import write_text_atomically
+from grid.study import FOLDS
 from jaxtyping import Bool
-from masks import UNLABELLED
-from places import Places, add_folders, named_places
-from studies import STUDIES
+from data.masks import UNLABELLED
+from running.folders import Places, add_folders, named_places
+from grid.studies import STUDIES
 from torch import Tensor
 from tqdm import tqdm
-from transforms import read_square_truth
-from trial import features_of
+from data.transforms import read_square_truth
+from running.trial import features_of
 
 from selfcontrast import cosine_kmeans
 from selfcontrast.prototypes import labelled_cells, remove_foreground, resize_nearest

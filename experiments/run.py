@@ -9,16 +9,16 @@ import argparse
 import os
 from collections.abc import Iterable
 
-import example_modules  # noqa: F401
+from running import example_modules  # noqa: F401
 
 # isort: split
-from budget import expected_seconds
-from cells import Cell
-from objectives import check_objective
-from places import Places, add_folders, named_places
-from pool import log_of, run_cells
-from studies import STUDIES
-from trial import features_of
+from grid.budget import expected_seconds
+from grid.cell import Cell
+from running.objectives import check_objective
+from running.folders import Places, add_folders, named_places
+from running.pool import log_of, run_cells
+from grid.studies import STUDIES
+from running.trial import features_of
 
 
 def prepare(cells: Iterable[Cell], places: Places) -> None:

@@ -12,24 +12,24 @@ import argparse
 import json
 from typing import Any, NamedTuple
 
-import example_modules  # noqa: F401
+from running import example_modules  # noqa: F401
 
 # isort: split
 import torch
-from cells import Cell
-from checkpoint import load_weights
-from environment import environment
-from episodes import Episode, digest
-from evaluate import episodes_of
-from files import write_text_atomically
-from grid import EPISODES, FOLDS
-from kept_features import KeptFeatures
-from pfenet import PFENet
-from pictures import draw_episodes
-from places import Places, add_folders, named_places
-from studies import STUDIES
+from grid.cell import Cell
+from training.checkpoint import load_weights
+from runtime.environment import environment
+from data.episodes import Episode, digest
+from evaluation.evaluator import episodes_of
+from runtime.atomic_files import write_text_atomically
+from grid.study import EPISODES, FOLDS
+from running.kept_features import KeptFeatures
+from model.pfenet import PFENet
+from reporting.pictures import draw_episodes
+from running.folders import Places, add_folders, named_places
+from grid.studies import STUDIES
 from torch import Tensor
-from trial import features_of, predictions
+from running.trial import features_of, predictions
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 

@@ -1,13 +1,14 @@
 """SCNet's self-contrastive task for few-shot segmentation models: no parameter, no cost at inference."""
 
-from selfcontrast.attachment import Attachment
-from selfcontrast.auxiliary import SelfContrast, SelfContrastiveAuxiliary
+from selfcontrast.attach.attachment import Attachment
+from selfcontrast.attach.host import CosineHost, Doubled, Entry, Exit, Host
+from selfcontrast.attach.probe import probe
+from selfcontrast.auxiliary import SelfContrastiveAuxiliary
 from selfcontrast.clustering import cosine_kmeans, spatial_pyramid
+from selfcontrast.contrast import SelfContrast
 from selfcontrast.errors import InputError
-from selfcontrast.host import CosineHost, Doubled, Entry, Exit, Host
-from selfcontrast.overlay import overlay_labels
-from selfcontrast.probe import probe
 from selfcontrast.prototypes import expand_prototypes, masked_average_pool, remove_foreground
+from selfcontrast.visualize import overlay_labels
 
 __all__ = [
     "Attachment",

@@ -6,14 +6,15 @@ Axes: B images, C and C̄ channels, h x w and h̄ x w̄ feature grids, H x W the
 from collections.abc import Callable
 from functools import partial
 from math import isqrt
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Int
 from torch import Generator, Tensor, nn
 
 from selfcontrast.batchnorm import KeepRunningStatistics
-from selfcontrast.clustering import ENGINES, cosine_kmeans, spatial_pyramid
+from selfcontrast.clustering import ENGINES, SEEDINGS, cosine_kmeans, spatial_pyramid
+from selfcontrast.contrast import Prepared, SelfContrast, check_logits
 from selfcontrast.errors import (
     check_batch,
     check_choice,
@@ -32,43 +33,15 @@ from selfcontrast.prototypes import (
     remove_foreground,
     resize_nearest,
 )
-from selfcontrast.seeding import SEEDINGS
 
 if TYPE_CHECKING:
-    from selfcontrast.attachment import Attachment
-    from selfcontrast.host import CosineHost, Host
+    from selfcontrast.attach.attachment import Attachment
+    from selfcontrast.attach.host import CosineHost, Host
 
 PARTITIONS = ("kmeans", "pyramid")
 PRIORS = ("neutral", "keep", "complement")
 
 Compare = Callable[..., Logits]
-
-
-class Prepared(NamedTuple):
-    """What a pass holds before its comparison; the shapes are those of `SelfContrast`."""
-
-    target: Tensor
-    regions: Tensor
-    prototypes: Tensor
-    prototype_map: Tensor
-
-
-class SelfContrast(NamedTuple):
-    """One pass of the task.
-
-    Attributes:
-        logits: what the comparison returned: (B, 2, ·, ·), or a tuple of such.
-        target: (B, H, W) int64, 1 − M where M is labelled (Eq. 9), `ignore_index` elsewhere.
-        regions: (B, K, h, w) bool, the pixels that each prototype was pooled from (Eq. 5).
-        prototypes: (B, K, C) (Eq. 6).
-        prototype_map: (B, C, h, w) (Eq. 7).
-    """
-
-    logits: Logits
-    target: Tensor
-    regions: Tensor
-    prototypes: Tensor
-    prototype_map: Tensor
 
 
 class SelfContrastiveAuxiliary(nn.Module):
@@ -234,9 +207,9 @@ class SelfContrastiveAuxiliary(nn.Module):
         torch.Size([])
         """
         # An attachment stands on this class, so it can only be imported when it is asked for.
-        from selfcontrast.attachable import check_attachable
-        from selfcontrast.attachment import Attachment
-        from selfcontrast.hosts import find_host
+        from selfcontrast.attach.attachable import check_attachable
+        from selfcontrast.attach.attachment import Attachment
+        from selfcontrast.attach.presets import find_host
 
         found = find_host(host)
         check_attachable(model, found)
@@ -319,14 +292,3 @@ class SelfContrastiveAuxiliary(nn.Module):
         check_mask(mask, features.shape[0], self.ignore_index, "support mask")
         labels = torch.zeros_like(pooled[:, 0], dtype=torch.long)
         return pooled, remove_foreground(labels, mask, 1, self.ignore_index)
-
-
-def check_logits(logits: Logits, batch: int) -> None:
-    for one in (logits,) if isinstance(logits, Tensor) else logits:
-        require(
-            one.dim() == 4 and tuple(one.shape[:2]) == (batch, 2),
-            "compare",
-            f"logits of shape ({batch}, 2, h, w), background before foreground",
-            tuple(one.shape),
-            "return the two-class logits of the comparison, before any softmax or argmax",
-        )

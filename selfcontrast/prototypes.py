@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
-from selfcontrast.draws import pick, uniforms
 from selfcontrast.errors import check_batch, check_count, check_features, check_finite, check_mask, require
 from selfcontrast.precision import at_least_float32, autocast_off
+from selfcontrast.sampling import pick, uniforms
 
 
 def labelled_cells(mask: Tensor, size: tuple[int, int]) -> Bool[Tensor, "B h w"]:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cells import Cell
+from grid.cell import Cell
 
 
 def write_cell(results: Path, cell: Cell, miou: float, episodes: str = "same") -> Path:

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 import torch
-from augmentation import RandomView, _warp, training_transform
-from episodes import read_list
+from data.augmentation import RandomView, _warp, training_transform
+from data.episodes import read_list
 from torchvision import tv_tensors
-from transforms import MEAN_COLOUR, read_pair
+from data.transforms import MEAN_COLOUR, read_pair
 from voc_tree import mask_with, write_voc
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from recorder import Recorder
+from common.operation_recorder import Recorder
 from torch import Tensor, nn
 from torch._subclasses import FakeTensorMode
 

@@ -3,7 +3,7 @@ import re
 import pytest
 import torch
 import torchvision
-from backbones import build_backbone
+from model.backbones import build_backbone
 from torch import nn
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
-from measure import RESULTS, ROOT
+from common.measure import RESULTS, ROOT
 
 SCHEMA = Draft202012Validator(json.loads((ROOT / "benchmarks" / "schema.json").read_text()))
 FILES = sorted(RESULTS.glob("*.json"))

@@ -3,9 +3,9 @@ from typing import Any
 import pytest
 import torch
 from clustering import fastest_reading, paired, passes, properties, share
-from clustering_bars import CHANNELS_LAST, CONTIGUOUS, NAIVE, OURS, PAPER, SMALL, TWICE, bars
-from measure import Timed
-from resident import extra_bytes
+from common.clustering_bars import CHANNELS_LAST, CONTIGUOUS, NAIVE, OURS, PAPER, SMALL, TWICE, bars
+from common.measure import Timed
+from common.resident_memory import extra_bytes
 from torch import Tensor
 
 MEGABYTE = 1_000_000

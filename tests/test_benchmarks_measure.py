@@ -2,7 +2,7 @@ import json
 import time
 from pathlib import Path
 
-import measure
+from common import measure
 import pytest
 import torch
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 from clustering import CHANNELS_LAST, CONTIGUOUS, clusterings, layouts
-from peers import PEERS, initial_centres, rows, unit_rows
-from plain_kmeans import exact_labels, objectives
+from common.peers import PEERS, initial_centres, rows, unit_rows
+from common.plain_kmeans import exact_labels, objectives
 from torch import Tensor
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import clustering
 import growth
-import measure
+from common import measure
 import pytest
 import seeding
 import torch
-from clustering_bars import OURS, PAPER, TWICE
+from common.clustering_bars import OURS, PAPER, TWICE
 from jsonschema import Draft202012Validator
 from torch import Tensor
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from agreement import adjusted_rand_index
+from common.agreement import adjusted_rand_index
 from seeding import SEEDS, difference, qualities, winner
 
 

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from checkpoint import load_checkpoint, load_weights, save_atomically, save_weights
+from training.checkpoint import load_checkpoint, load_weights, save_atomically, save_weights
 from torch import nn
 
 

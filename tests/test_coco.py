@@ -3,11 +3,11 @@ import os
 from pathlib import Path
 
 import pytest
-from coco import prepare_coco
+from data.coco import prepare_coco
 from download_trees import square, write_coco
-from episodes import read_list, sample_episodes
-from folds import novel_classes
-from masks import read_mask
+from data.episodes import read_list, sample_episodes
+from data.folds import novel_classes
+from data.masks import read_mask
 
 PERSON, CAR, BOTTLE = 1, 3, 44  # categories 1, 3, 44, 90 become classes 1, 2, 3, 4
 

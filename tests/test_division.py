@@ -1,5 +1,5 @@
 import pytest
-from division import Division, Share
+from training.sharded_batches import Division, Share
 
 
 @pytest.mark.parametrize(("processes", "micro_batch"), [(1, 8), (1, 2), (2, 4), (4, 1)])

@@ -3,8 +3,8 @@ import re
 
 import numpy as np
 import pytest
-from episodes import ImageEpochs, ImageList, Item, digest, read_list, sample_episodes
-from folds import novel_classes
+from data.episodes import ImageEpochs, ImageList, Item, digest, read_list, sample_episodes
+from data.folds import novel_classes
 from PIL import Image
 from voc_tree import mask_with, write_voc
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from backbones import build_backbone
-from evaluate import asked, evaluate, evaluate_seeds
+from model.backbones import build_backbone
+from evaluate import asked
+from evaluation.evaluator import evaluate, evaluate_seeds
 from evaluation import evaluate_one_at_a_time
-from pfenet import PFENet
-from protocols import PROTOCOLS
+from model.pfenet import PFENet
+from evaluation.protocols import PROTOCOLS
 from recipe import Recipe
 from test_pfenet import tiny_backbone
 from torch import nn

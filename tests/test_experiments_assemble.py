@@ -10,7 +10,7 @@ import pytest
 from assemble import assemble, fill, paper_rows, spent
 from cell_files import write_cell
 from PIL import Image
-from studies import STUDIES
+from grid.studies import STUDIES
 
 ROOT = Path(__file__).parent.parent
 DOCUMENT = ROOT / "docs" / "evidence.md"

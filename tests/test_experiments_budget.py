@@ -1,9 +1,9 @@
 """The budget against sums worked out by hand."""
 
 import pytest
-from budget import ASSUMED, budget, expected_seconds
-from grid import BASELINE, cell
-from studies import STUDIES
+from grid.budget import ASSUMED, budget, expected_seconds
+from grid.study import BASELINE, cell
+from grid.studies import STUDIES
 
 
 def test_seconds_of_a_cell():

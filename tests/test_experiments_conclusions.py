@@ -2,10 +2,10 @@
 
 import pytest
 from cell_files import write_cell
-from conclusions import trends, verdicts
-from grid import FOLDS
-from outcomes import finished
-from studies import STUDIES
+from evidence.conclusions import trends, verdicts
+from grid.study import FOLDS
+from evidence.outcomes import finished
+from grid.studies import STUDIES
 
 DOSE, VARIANTS = STUDIES["dose"], STUDIES["variants"]
 

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from counts import Counts
-from metrics import FoldMeter
+from evidence.counts import Counts
+from evaluation.metrics import FoldMeter
 
 
 def test_scores_are_the_meters():

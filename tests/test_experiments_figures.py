@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from figures import draw_gains
+from evidence.figures import draw_gains
 from matplotlib import pyplot
 
 MEANS = {"n = 1": 1.0, "n = 2": 3.0, "apart": -2.0}

@@ -4,7 +4,7 @@ from dataclasses import asdict, fields
 from inspect import signature
 
 import pytest
-from grid import BASELINE, NO_PART_OF_THE_RESULT, RECIPE, TASK, cell
+from grid.study import BASELINE, NO_PART_OF_THE_RESULT, RECIPE, TASK, cell
 from recipe import Recipe
 
 from selfcontrast import SelfContrastiveAuxiliary

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from intervals import gain
+from evidence.intervals import gain
 
 
 def test_two_seeds_of_one_fold():

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from backbones import build_backbone
-from episodes import Episode, read_list
-from kept_features import KeptFeatures
-from masks import read_mask
-from pfenet import PFENet
-from precompute import open_features
-from protocols import PROTOCOLS
-from shared_features import SharedFeatures
+from model.backbones import build_backbone
+from data.episodes import Episode, read_list
+from running.kept_features import KeptFeatures
+from data.masks import read_mask
+from model.pfenet import PFENet
+from training.feature_cache import open_features
+from evaluation.protocols import PROTOCOLS
+from evaluation.shared_features import SharedFeatures
 from voc_tree import mask_with, write_voc
 
 EPISODES = [Episode(3, 0, (1, 2)), Episode(7, 1, (3, 4)), Episode(3, 2, (0, 1))]

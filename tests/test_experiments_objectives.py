@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from objective import EpisodeLoss
-from objectives import OBJECTIVES, SupportBackground
-from pfenet import PFENet
+from training.episode_loss import EpisodeLoss
+from running.objectives import OBJECTIVES, SupportBackground
+from model.pfenet import PFENet
 from test_pfenet import tiny_backbone
 
 from selfcontrast import SelfContrastiveAuxiliary, masked_average_pool, remove_foreground

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from objectives import objective_of
-from oracle import HiddenApart
+from running.objectives import objective_of
+from running.oracle import HiddenApart
 from tiny_cells import tiny, tiny_places
 from torch.utils.data import DataLoader
 from train import _training_data
-from trial import result_of
+from running.trial import result_of
 
 from selfcontrast.prototypes import foreground_cells, labelled_cells, resize_nearest
 

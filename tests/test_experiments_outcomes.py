@@ -2,8 +2,8 @@
 
 import pytest
 from cell_files import write_cell
-from outcomes import errors, finished, gains, missing, scores
-from studies import STUDIES
+from evidence.outcomes import errors, finished, gains, missing, scores
+from grid.studies import STUDIES
 
 MAIN = STUDIES["main"]
 CELLS = MAIN.cells()

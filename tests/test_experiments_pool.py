@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from cells import Cell
-from places import Places
-from pool import log_of, run_cells
+from grid.cell import Cell
+from running.folders import Places
+from running.pool import log_of, run_cells
 from run import prepare
 from tiny_cells import tiny, tiny_places
-from trial import run_cell
+from running.trial import run_cell
 
 LONG = tiny(steps=130)
 RUNNER = """

@@ -5,7 +5,7 @@ import json
 import purity
 import pytest
 import torch
-from blocks import purity_block
+from evidence.page_tables import purity_block
 from tiny_cells import tiny, tiny_places
 
 

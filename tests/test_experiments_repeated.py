@@ -1,10 +1,10 @@
 """Cells that were run twice: the gains of pairs that both runs have, and what the page says of them."""
 
 import pytest
-from blocks import repeated_block
+from evidence.page_tables import repeated_block
 from cell_files import write_cell
-from repeated import repeated
-from studies import STUDIES
+from evidence.repeated import repeated
+from grid.studies import STUDIES
 
 MAIN = STUDIES["main"]
 TWO = {name: STUDIES[name] for name in ("main", "table5")}

@@ -2,8 +2,8 @@
 
 import pytest
 import run
-from grid import Study
-from studies import STUDIES
+from grid.study import Study
+from grid.studies import STUDIES
 from tiny_cells import TINY, tiny_places
 
 TINY_STUDY = Study("", {"PFENet": TINY | {"weight": 0.0, "steps": 1}}, {}, seeds=(0,))
@@ -17,7 +17,7 @@ def places(tmp_path_factory):
 @pytest.fixture
 def only_fold_0(monkeypatch):
     """Scenes few enough for a test are too few for some folds."""
-    monkeypatch.setattr("grid.FOLDS", (0,))
+    monkeypatch.setattr("grid.study.FOLDS", (0,))
     monkeypatch.setitem(STUDIES, "main", TINY_STUDY)
 
 

@@ -9,7 +9,7 @@ import sheet
 import torch
 from matplotlib.image import imread
 from tiny_cells import tiny, tiny_places
-from trial import run_cell
+from running.trial import run_cell
 
 
 def test_episodes_are_those_at_the_quantiles_of_the_difference():

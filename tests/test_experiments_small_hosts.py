@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from cells import Cell
-from objectives import OBJECTIVES
-from places import Places
-from small_hosts import HOSTS, Cosine, OneScale
-from studies import STUDIES
+from grid.cell import Cell
+from running.objectives import OBJECTIVES
+from running.folders import Places
+from running.small_hosts import Cosine, HOSTS, OneScale
+from grid.studies import STUDIES
 from test_pfenet import tiny_backbone
 
 from selfcontrast import SelfContrastiveAuxiliary

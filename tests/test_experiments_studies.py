@@ -2,9 +2,9 @@
 
 from dataclasses import asdict
 
-from grid import FOLDS, RECIPE, SCNET
-from objectives import DELETED, OBJECTIVES, OF_A_RECIPE
-from studies import STUDIES, every_cell
+from grid.study import FOLDS, RECIPE, SCNET
+from running.objectives import DELETED, OBJECTIVES, OF_A_RECIPE
+from grid.studies import STUDIES, every_cell
 
 
 def arm(study, name, fold=0, seed=0):

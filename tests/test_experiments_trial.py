@@ -5,10 +5,10 @@ from dataclasses import asdict, replace
 
 import pytest
 import torch
-from checkpoint import load_weights
-from evaluate import evaluate
+from training.checkpoint import load_weights
+from evaluation.evaluator import evaluate
 from tiny_cells import tiny, tiny_places
-from trial import evaluated, run_cell
+from running.trial import evaluated, run_cell
 
 BASELINE, SCNET = tiny(weight=0.0), tiny()
 

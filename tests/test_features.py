@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from backbones import build_backbone
-from episodes import Episode, read_list, sample_episodes
-from features import CachedEpisodes, cached
-from pfenet import PFENet
-from precompute import open_features
+from model.backbones import build_backbone
+from data.episodes import Episode, read_list, sample_episodes
+from training.cached_episodes import CachedEpisodes, cached
+from model.pfenet import PFENet
+from training.feature_cache import open_features
 from torch.utils.data import DataLoader
 from torchvision.transforms import v2
-from transforms import EpisodeDataset, evaluation_transform
+from data.transforms import EpisodeDataset, evaluation_transform
 from voc_tree import mask_with, write_voc
 
 from selfcontrast import SelfContrastiveAuxiliary
@@ -70,7 +70,7 @@ def loss_and_gradients(model, extracted, mask):
 
 @pytest.mark.parametrize("view", [0, 1])
 def test_loss_and_gradients_are_those_of_the_same_images(images, model, cache, view, monkeypatch):
-    monkeypatch.setattr("features.draw_views", lambda seed, index, count: [view] * count)
+    monkeypatch.setattr("training.cached_episodes.draw_views", lambda seed, index, count: [view] * count)
     from_cache = next(iter(DataLoader(CachedEpisodes(cache, EPISODES), len(EPISODES))))
     batch = next(iter(DataLoader(images_of_view(images, view), len(EPISODES))))
     assert torch.equal(from_cache["mask"], batch["mask"]) and (batch["mask"] == 1).any((1, 2)).all()

@@ -1,5 +1,5 @@
 import pytest
-from files import write_atomically, write_text_atomically
+from runtime.atomic_files import write_atomically, write_text_atomically
 
 
 def test_writes_and_makes_folders(tmp_path):

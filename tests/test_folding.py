@@ -2,8 +2,8 @@ import copy
 
 import pytest
 import torch
-from backbones import build_backbone
-from folding import FoldedNormalisation, fold
+from model.backbones import build_backbone
+from model.batchnorm_folding import FoldedNormalisation, fold
 from torch import nn
 
 
@@ -82,7 +82,7 @@ def test_half_precision_stays_half(folded, images):
 @pytest.mark.parametrize(("name", "norms"), [("resnet50", 55), ("vgg16_bn", 13)])
 def test_every_normalisation_of_a_backbone_is_folded(monkeypatch, name, norms):
     with monkeypatch.context() as context:
-        context.setattr("backbones.fold", lambda _: None)
+        context.setattr("model.backbones.fold", lambda _: None)
         unfolded = build_backbone(name, weights=None).layers
     found, maps = build_backbone(name, weights=None).layers, torch.rand(1, 3, 33, 33)
     with torch.no_grad():

@@ -1,5 +1,5 @@
 import pytest
-from folds import VOC_CLASSES, base_classes, class_names, novel_classes
+from data.folds import VOC_CLASSES, base_classes, class_names, novel_classes
 
 
 @pytest.mark.parametrize(("classes", "split"), [(20, "sequential"), (80, "sequential"), (80, "interleaved")])

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from division import Division
+from training.sharded_batches import Division
 from lightning_fabric import Fabric
-from loop import backward, poly_rate
-from objective import Losses
+from training.loop import backward, poly_rate
+from training.episode_loss import Losses
 from recipe import Recipe
-from synthetic import make_scenes
+from data.synthetic import make_scenes
 from torch import nn
 
 SCRIPT = Path(__file__).parent.parent / "examples" / "pfenet_scnet" / "train.py"

@@ -1,7 +1,7 @@
-import masks
+from data import masks
 import numpy as np
 import pytest
-from masks import count_masks, count_pixels, read_mask
+from data.masks import count_masks, count_pixels, read_mask
 from PIL import Image
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from metrics import FoldMeter
+from evaluation.metrics import FoldMeter
 
 
 def naive_scores(episodes, classes):

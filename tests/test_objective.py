@@ -1,9 +1,9 @@
 import pytest
 import torch
-from backbones import build_backbone
-from objective import EpisodeLoss
-from pfenet import PFENet
-from transforms import MEAN, STD
+from model.backbones import build_backbone
+from training.episode_loss import EpisodeLoss
+from model.pfenet import PFENet
+from data.transforms import MEAN, STD
 
 from selfcontrast import SelfContrastiveAuxiliary
 

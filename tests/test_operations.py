@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from measure import RESULTS
+from common.measure import RESULTS
 from operations import ARMS, record
 
 COMMITTED = json.loads((RESULTS / "operations.json").read_text())

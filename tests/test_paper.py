@@ -2,7 +2,7 @@ import csv
 from dataclasses import fields, replace
 
 import pytest
-from paper import CELLS, SETTINGS, compare, departures, paper_cell, say
+from reporting.paper import CELLS, SETTINGS, compare, departures, paper_cell, say
 from recipe import Recipe, read_recipe
 
 

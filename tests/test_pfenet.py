@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from backbones import Backbone, build_backbone
-from pfenet import PFENet, _cross_entropy, _prior_mask, upsample
+from model.backbones import Backbone, build_backbone
+from model.pfenet import PFENet, _cross_entropy, _prior_mask, upsample
 from torch import nn
 
 from selfcontrast import SelfContrastiveAuxiliary

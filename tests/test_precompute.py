@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from backbones import build_backbone
-from episodes import read_list
-from pfenet import PFENet
-from precompute import open_features
-from protocols import squash
+from model.backbones import build_backbone
+from data.episodes import read_list
+from model.pfenet import PFENet
+from training.feature_cache import open_features
+from evaluation.protocols import squash
 from voc_tree import mask_with, write_voc
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "pfenet_scnet"
@@ -78,7 +78,7 @@ def test_other_sizes_classes_weights_and_lists_have_caches_of_their_own(tmp_path
 
 def test_another_preparation_of_images_has_a_cache_of_its_own(tmp_path, images, monkeypatch):
     first = open_features(tmp_path / "features", build_model(), images, [3], 64)
-    monkeypatch.setattr("precompute.evaluation_transform", squash)
+    monkeypatch.setattr("training.feature_cache.evaluation_transform", squash)
     assert open_features(tmp_path / "features", build_model(), images, [3], 64).folder != first.folder
 
 
@@ -124,7 +124,7 @@ precompute.open_features({str(root)!r}, model, read_list({str(tmp_path / "voc")!
 
 
 def test_when_two_runs_finish_the_first_ones_cache_stays(tmp_path, images, monkeypatch):
-    import precompute
+    from training import feature_cache as precompute
 
     root, publish = tmp_path / "features", precompute._publish
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from episodes import Episode, ImageList, Item
-from protocols import PROTOCOLS, bam_episodes, black_padding, every_image, every_pair, squash
+from data.episodes import Episode, ImageList, Item
+from evaluation.protocols import PROTOCOLS, bam_episodes, black_padding, every_image, every_pair, squash
 from torchvision import tv_tensors
 
 # Class 3 in images 0, 1, 2, 5; class 4 in 1, 3, 5, but too small in 0 and 5; image 4 shows neither.

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from episodes import ImageList, Item
-from metrics import Evaluation, FoldScores
+from data.episodes import ImageList, Item
+from evaluation.metrics import Evaluation, FoldScores
 from recipe import Recipe
-from report import report
+from reporting.report import report
 
 IMAGES = ImageList((Item(Path("0.jpg"), Path("0.png"), {}),))
 

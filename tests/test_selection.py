@@ -3,8 +3,8 @@ import json
 import pytest
 import torch
 from recipe import Recipe
-from selection import Selection
-from synthetic import make_scenes
+from training.checkpoint_selection import Selection
+from data.synthetic import make_scenes
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_base_selection_sees_no_novel_class_and_no_image_of_the_evaluation(recip
         seen.update(images=images, classes=classes, episodes=its_recipe.episodes)
         return type("E", (), {"scores": type("S", (), {"miou": 1.0})})
 
-    monkeypatch.setattr("selection.evaluate", note)
+    monkeypatch.setattr("training.checkpoint_selection.evaluate", note)
     Selection(recipe, tmp_path).look(torch.nn.Linear(1, 1), 4)
     novel = set(recipe.novel_classes())
     shown = [bool(novel & item.pixels.keys()) for item in seen["images"].items]

@@ -1,11 +1,11 @@
 import pytest
 import torch
-from episodes import Episode, read_list
+from data.episodes import Episode, read_list
 from evaluation import OneAtATime
-from pfenet import PFENet
-from protocols import PROTOCOLS
+from model.pfenet import PFENet
+from evaluation.protocols import PROTOCOLS
 from recipe import Recipe
-from shared_features import SharedFeatures, in_portions
+from evaluation.shared_features import SharedFeatures, in_portions
 from test_pfenet import tiny_backbone
 from voc_tree import mask_with, write_voc
 

@@ -2,9 +2,9 @@ import hashlib
 
 import numpy as np
 import pytest
-from episodes import read_list
+from data.episodes import read_list
 from PIL import Image
-from synthetic import MIN_PIXELS, draw_scene, make_scenes
+from data.synthetic import MIN_PIXELS, draw_scene, make_scenes
 
 
 def tree_digest(root):

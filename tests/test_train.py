@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from recipe import load_recipe
-from synthetic import make_scenes
+from data.synthetic import make_scenes
 from train import train
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "pfenet_scnet"

@@ -2,14 +2,14 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from augmentation import training_transform
-from episodes import Episode, read_list
+from data.augmentation import training_transform
+from data.episodes import Episode, read_list
 from PIL import Image
 from torch.utils.data import DataLoader
-from transforms import (
+from data.transforms import (
+    EpisodeDataset,
     MEAN,
     STD,
-    EpisodeDataset,
     displayable,
     evaluation_transform,
     normalise,

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from cells import Cell
-from grid import cell
-from places import Places
-from synthetic import make_scenes
+from grid.cell import Cell
+from grid.study import cell
+from running.folders import Places
+from data.synthetic import make_scenes
 
 TINY = {"data": "scenes", "episodes": {"1": 6, "5": 4}, "hidden": 0.25, "min_pixels": 500}
 TINY |= {"size": 64, "scales": [4, 2], "channels": 16, "batch": 2, "steps": 4, "learning_rate": 0.003}

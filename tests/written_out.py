@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from selfcontrast import Attachment
-from selfcontrast.auxiliary import SelfContrast
+from selfcontrast.contrast import SelfContrast
 
 NEUTRAL: Callable[[Tensor], Tensor] = lambda prior: torch.full_like(prior, 0.5)  # noqa: E731
 COUNTERS: dict[str, Callable[[Tensor], Tensor]] = {

@@ -14,15 +14,15 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from checkpoint import load_weights
-from episodes import Episode, ImageList, digest
-from files import write_text_atomically
-from metrics import Evaluation, FoldMeter
-from pfenet import PFENet
-from protocols import PROTOCOLS
+from training.checkpoint import load_weights
+from data.episodes import Episode, ImageList, digest
+from runtime.atomic_files import write_text_atomically
+from evaluation.metrics import Evaluation, FoldMeter
+from model.pfenet import PFENet
+from evaluation.protocols import PROTOCOLS
 from recipe import Recipe, read_recipe
-from report import report
-from shared_features import SharedFeatures, in_portions
+from reporting.report import report
+from evaluation.shared_features import SharedFeatures, in_portions
 from torch import Tensor
 from tqdm import tqdm
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib
-from episodes import ImageList, read_list
-from files import write_text_atomically
-from folds import FOLDS
+from data.episodes import ImageList, read_list
+from runtime.atomic_files import write_text_atomically
+from data.folds import FOLDS
 from jsonargparse import auto_cli
 from matplotlib import pyplot
 

@@ -6,9 +6,9 @@ python examples/pfenet_scnet/prepare.py coco --coco COCO --out data/coco
 Images stay where they are. Interrupt it when you like: every file is whole or not there.
 """
 
-from coco import prepare_coco
+from data.coco import prepare_coco
 from jsonargparse import auto_cli
-from voc import prepare_pascal
+from data.voc import prepare_pascal
 
 if __name__ == "__main__":
     auto_cli({"pascal": prepare_pascal, "coco": prepare_coco}, as_positional=False)

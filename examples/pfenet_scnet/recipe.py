@@ -10,12 +10,12 @@ from typing import Literal
 
 import torch
 import yaml
-from backbones import build_backbone
-from episodes import Episode, ImageEpochs, ImageList, read_list, sample_episodes
-from folds import class_names, novel_classes
+from model.backbones import build_backbone
+from data.episodes import Episode, ImageEpochs, ImageList, read_list, sample_episodes
+from data.folds import class_names, novel_classes
 from jsonargparse import ActionConfigFile, ArgumentParser
-from pfenet import PFENet
-from synthetic import MIN_PIXELS, make_scenes
+from model.pfenet import PFENet
+from data.synthetic import MIN_PIXELS, make_scenes
 
 from selfcontrast import SelfContrastiveAuxiliary
 

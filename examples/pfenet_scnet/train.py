@@ -16,25 +16,25 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import paper
+from reporting import paper
 import torch
-from augmentation import AUGMENTATION, training_transform
-from checkpoint import load_checkpoint, load_weights, save_weights
-from environment import environment
-from episodes import Episode, ImageList, digest
-from evaluate import evaluate
-from features import CACHED_AUGMENTATION, CachedEpisodes
-from files import write_text_atomically
+from data.augmentation import AUGMENTATION, training_transform
+from training.checkpoint import load_checkpoint, load_weights, save_weights
+from runtime.environment import environment
+from data.episodes import Episode, ImageList, digest
+from evaluation.evaluator import evaluate
+from training.cached_episodes import CACHED_AUGMENTATION, CachedEpisodes
+from runtime.atomic_files import write_text_atomically
 from lightning_fabric import Fabric
-from loop import run_steps
-from objective import EpisodeLoss
-from pfenet import PFENet
-from pictures import draw_curves, draw_sheet
-from precompute import open_features
+from training.loop import run_steps
+from training.episode_loss import EpisodeLoss
+from model.pfenet import PFENet
+from reporting.pictures import draw_curves, draw_sheet
+from training.feature_cache import open_features
 from recipe import Recipe, read_recipe
-from report import report
-from selection import Selection
-from transforms import EpisodeDataset
+from reporting.report import report
+from training.checkpoint_selection import Selection
+from data.transforms import EpisodeDataset
 
 from selfcontrast import SelfContrastiveAuxiliary
 

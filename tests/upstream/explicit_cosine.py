@@ -31,7 +31,7 @@ class _Exchange(TorchFunctionMode):
         return func(features, prototype, **(kwargs or {}))
 
 
-def exchanged_forward(published: Published, prototype_map: Tensor) -> tuple[Any, Tensor]:
+def swapped_forward(published: Published, prototype_map: Tensor) -> tuple[Any, Tensor]:
     """What the published model returns for prototypes and map exchanged, and the logits in it, (B, 2, H, W)."""
     images = prototype_map.split(1)
     if published.name in ("panet", "ppnet"):

@@ -16,7 +16,7 @@ from patches import on_cpu
 from published import Published
 from running import attached, compare_by_hand, without_draws
 
-from selfcontrast.hosts import PRESETS
+from selfcontrast.attach.presets import PRESETS
 
 
 def measure(published: Published) -> dict[str, object]:

@@ -9,13 +9,13 @@ from unittest import mock
 import numpy as np
 import torch
 from explicit import EXITS, second_forward
-from explicit_cosine import exchanged_forward
+from explicit_cosine import swapped_forward
 from published import Published
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selfcontrast import SelfContrastiveAuxiliary
-from selfcontrast.attachment import Attachment
+from selfcontrast.attach.attachment import Attachment
 
 QUERY_LOSSES: dict[str, Callable[[Any, Tensor], Tensor] | None] = {
     "bam": lambda output, _: output[2],
@@ -102,7 +102,7 @@ def compare_by_hand(published: Published, prior: str = "neutral") -> Comparison:
                 output, expected = second_forward(published, contrast.prototype_map, COUNTER[prior])
             else:
                 # The models' own enlargement is part of what they return, and of what is compared.
-                output, logits = exchanged_forward(published, contrast.prototype_map)
+                output, logits = swapped_forward(published, contrast.prototype_map)
                 expected, size = [logits], logits.shape[2:]
                 got = [F.interpolate(one, size, mode="bilinear", align_corners=align_corners) for one in got]
             judge = QUERY_LOSSES.get(published.name, lambda output, _: published.main_loss(output))

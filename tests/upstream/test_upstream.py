@@ -17,7 +17,7 @@ from torch import nn
 from selfcontrast import SelfContrastiveAuxiliary
 from selfcontrast.auxiliary import PRIORS
 from selfcontrast.errors import InputError
-from selfcontrast.hosts import PRESETS, REFUSED
+from selfcontrast.attach.presets import PRESETS, REFUSED
 
 pytestmark = pytest.mark.filterwarnings("ignore:.* is experimental", "ignore::UserWarning", "ignore::FutureWarning")
 

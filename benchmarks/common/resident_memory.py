@@ -1,0 +1,68 @@
+"""Memory that a call takes beyond what was there: the peak of a process's resident set (Linux).
+
+This sees what any library allocates, torch or not. It is measured in a process of its own whose allocator hands every
+freed block back, and behind a small call that loads libraries and their buffers.
+"""
+
+import gc
+import logging
+import os
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+import torch.multiprocessing as multiprocessing
+from common.measure import use_threads
+from torch import Tensor
+
+Clustering = Callable[[Tensor, Tensor, int], Tensor]
+_HAND_BACK = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536", "MALLOC_ARENA_MAX": "1"}
+_SMALL = 12
+
+
+def extra_bytes(
+    clusterings: Mapping[str, Clustering], features: Tensor, centres: Tensor, iterations: int
+) -> dict[str, int]:
+    """Of each clustering, of the same features."""
+    before = {name: os.environ.get(name) for name in _HAND_BACK}
+    os.environ.update(_HAND_BACK)
+    try:
+        with multiprocessing.get_context("spawn").Pool(1) as process:
+            given = (dict(clusterings), features, centres, iterations, torch.get_num_threads())
+            return process.apply(_measure, given)
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def _measure(
+    clusterings: dict[str, Clustering], features: Tensor, centres: Tensor, iterations: int, threads: int
+) -> dict[str, int]:
+    warnings.simplefilter("ignore")
+    logging.disable()
+    use_threads(threads)
+    features.sum()  # pages of shared memory count from the first touch on
+    small = features[..., :_SMALL, :_SMALL].contiguous(memory_format=_layout(features))
+    extra: dict[str, int] = {}
+    for name, clustering in clusterings.items():
+        clustering(small, centres, iterations)
+        gc.collect()
+        Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+        start = _status("VmRSS")
+        clustering(features, centres, iterations)
+        extra[name] = _status("VmHWM") - start
+    return extra
+
+
+def _layout(features: Tensor) -> torch.memory_format:
+    channels_last = features.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if channels_last else torch.contiguous_format
+
+
+def _status(field: str) -> int:
+    found = re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    if not found:
+        raise RuntimeError(f"/proc/self/status: expected {field}, got none; this measurement needs Linux")
+    return int(found.group(1)) * 1024

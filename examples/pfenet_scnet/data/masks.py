@@ -1,0 +1,84 @@
+"""Masks of one byte a pixel, and how many pixels of each class they hold, counted once."""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from runtime.atomic_files import write_text_atomically
+from PIL import Image
+from tqdm import tqdm
+
+UNLABELLED = 255
+
+
+def read_mask(path: Path) -> np.ndarray:
+    """Class indices (H, W), uint8: 0 background, 1.. the classes, 255 unlabelled."""
+    with Image.open(path) as picture:
+        if picture.mode not in ("P", "L"):
+            raise ValueError(
+                f"{path}: expected one byte a pixel, got mode {picture.mode}; save class indices, not colours"
+            )
+        return np.asarray(picture)
+
+
+def count_pixels(mask: np.ndarray) -> dict[int, int]:
+    """FeatureMatrix of each class, without background and the unlabelled.
+
+    >>> count_pixels(np.array([[0, 3], [3, 255]], np.uint8))
+    {3: 2}
+    """
+    counts = np.bincount(mask.ravel(), minlength=256)
+    return {int(c): int(counts[c]) for c in np.flatnonzero(counts) if c not in (0, UNLABELLED)}
+
+
+def count_masks(root: str | Path, masks: Sequence[Path]) -> list[dict[int, int]]:
+    """`count_pixels` of each mask of the data set at `root`.
+
+    Counts are kept under SELFCONTRAST_CACHE (by default ~/.cache/selfcontrast) and hold as long as a mask's size and
+    time of change do, so that a start opens only masks it has never seen.
+    """
+    index = _index_of(root)
+    known = _read(index)
+    names = [os.path.abspath(mask) for mask in masks]
+    stamps = {name: _stamp(name) for name in names}
+    unseen = [name for name, stamp in stamps.items() if known.get(name, [None])[0] != stamp]
+    if unseen:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            counted = pool.map(lambda name: count_pixels(read_mask(Path(name))), unseen)
+            progress = tqdm(zip(unseen, counted, strict=True), "counting masks", len(unseen))
+            known |= {name: [stamps[name], counts] for name, counts in progress}
+        write_text_atomically(index, json.dumps(known))
+    return [{int(c): n for c, n in known[name][1].items()} for name in names]
+
+
+def cache_folder() -> Path:
+    """Where files lie that can be made again."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("SELFCONTRAST_CACHE") or Path(home) / "selfcontrast")
+
+
+def _index_of(root: str | Path) -> Path:
+    name = hashlib.sha256(str(Path(root).resolve()).encode()).hexdigest()[:16]
+    return cache_folder() / "masks" / f"{name}.json"
+
+
+def _read(index: Path) -> dict[str, list]:
+    """A damaged index is one that was never written: everything is counted again."""
+    try:
+        return json.loads(index.read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+def _stamp(mask: str) -> list[int]:
+    try:
+        found = os.stat(mask)
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"data: expected {mask}, got no such file; complete the data set or mend the list"
+        ) from None
+    return [found.st_size, found.st_mtime_ns]

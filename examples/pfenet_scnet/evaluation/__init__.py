@@ -1,0 +1,1 @@
+"""Episodes to scores, under each published protocol."""

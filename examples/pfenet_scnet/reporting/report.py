@@ -1,0 +1,71 @@
+"""An evaluation in words and in numbers: the table that is printed, and what a result file holds."""
+
+from collections.abc import Sequence
+from statistics import mean, stdev
+from typing import Any
+
+from data.episodes import ImageList
+from evaluation.metrics import Evaluation
+from recipe import Recipe
+
+
+def report(
+    recipe: Recipe, evaluations: Sequence[Evaluation], images: ImageList, origin: str | None = None
+) -> dict[str, Any]:
+    """Print the per-class table over all seeds, and return the scores, as means over the seeds.
+
+    `origin` says where the weights come from, if not from a run of this recipe. The spread is the standard deviation
+    over the seeds' episodes, as a sample; None for a single seed.
+    """
+    rows = {
+        images.class_names[c - 1]: _over([e.scores.class_iou[c] for e in evaluations]) for c in _classes(evaluations)
+    }
+    miou, fb_iou = (_over([getattr(e.scores, name) for e in evaluations]) for name in ("miou", "fb_iou"))
+    chance = mean(e.chance for e in evaluations)
+    print(f"\n{'class':>20}   IoU %")
+    for name, (iou, spread) in rows.items():
+        print(f"{name:>20}   {'no pixel seen' if iou is None else _percent(iou, spread)}")
+    print(f"{'mIoU':>20}   {_percent(*miou)}   (every pixel foreground: {chance:.1f})")
+    print(f"{'FB-IoU':>20}   {_percent(*fb_iou)}")
+    origin = origin or _training(recipe)
+    print(_setting(recipe, evaluations, origin))
+    return {
+        "weights": origin,
+        "miou": miou[0],
+        "fb_iou": fb_iou[0],
+        "class_iou": {name: iou for name, (iou, _) in rows.items()},
+        "every_pixel_foreground_miou": chance,
+        "episodes": evaluations[0].episodes,
+        "episodes_digest": "-".join(e.digest for e in evaluations),
+        "shot": recipe.shot,
+        "protocol": recipe.protocol,
+        "seeds": {e.seed: {"miou": e.scores.miou, "fb_iou": e.scores.fb_iou} for e in evaluations},
+        "miou_spread": miou[1],
+        "fb_iou_spread": fb_iou[1],
+    }
+
+
+def _classes(evaluations: Sequence[Evaluation]) -> list[int]:
+    return list(evaluations[0].scores.class_iou)
+
+
+def _over(values: list[float | None]) -> tuple[float | None, float | None]:
+    """Mean and spread of the values that there are."""
+    found = [value for value in values if value is not None]
+    return (mean(found) if found else None), (stdev(found) if len(found) > 1 else None)
+
+
+def _percent(value: float, spread: float | None) -> str:
+    return f"{value:5.1f}" if spread is None else f"{value:5.1f} ± {spread:.1f}"
+
+
+def _training(recipe: Recipe) -> str:
+    task = "PFENet baseline" if recipe.weight == 0 else f"PFENet + SCNet, weight {recipe.weight:g}"
+    return f"{task}, novel={recipe.novel}, checkpoint selected by {recipe.select}"
+
+
+def _setting(recipe: Recipe, evaluations: Sequence[Evaluation], origin: str) -> str:
+    """Everything a reader must know to compare these scores with others."""
+    seeds = ", ".join(f"seed {e.seed}: {e.episodes} episodes {e.digest}" for e in evaluations)
+    words = f"{origin}: fold {recipe.fold}, {recipe.shot}-shot, protocol {recipe.protocol}, {seeds}."
+    return words if recipe.benchmark else f"{words}\nScores on this data are not comparable with published tables."

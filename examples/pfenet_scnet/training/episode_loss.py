@@ -1,0 +1,58 @@
+"""What a step minimises: PFENet's loss blended with the self-contrastive task's."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from training.cached_episodes import cached
+from model.pfenet import Encoded, Logits, PFENet
+from torch import Tensor, nn
+from data.transforms import normalise
+
+from selfcontrast import SelfContrastiveAuxiliary
+
+Batch = dict[str, Tensor]
+
+
+class Losses(NamedTuple):
+    """The blended loss, and L1 and, where the task is on, L2, without their graph."""
+
+    blended: Tensor
+    main: Tensor
+    contrast: Tensor | None
+
+
+class EpisodeLoss(nn.Module):
+    """Model and task behind one forward, inside which distributed training wants every use of a parameter."""
+
+    def __init__(self, model: PFENet, auxiliary: SelfContrastiveAuxiliary) -> None:
+        super().__init__()
+        self.model = model
+        self.auxiliary = auxiliary
+
+    def forward(self, batch: Batch) -> Losses:
+        """Losses of a batch of images, as bytes, or of cached features."""
+        if "query" in batch:
+            query, supports = normalise(batch["query"]), normalise(batch["supports"])
+            extracted = self.model.extract(query, supports, batch["support_masks"])
+        else:
+            extracted = cached(batch)
+        mask = batch["mask"].long()
+        encoded = self.model.reduce(extracted)
+        logits = self.model.compare(encoded.features, encoded.prototype_map, encoded.prior)
+        main_loss = self.model.loss(logits, mask)
+        loss = self.auxiliary(
+            main_loss,
+            encoded.features,
+            encoded.high_level,
+            mask,
+            compare=self.second_comparison(encoded),
+            criterion=self.model.loss,
+            prior=encoded.prior,
+        )
+        weight = self.auxiliary.weight
+        contrast_loss = None if weight == 0 else (loss.detach() - (1 - weight) * main_loss.detach()) / weight
+        return Losses(loss, main_loss.detach(), contrast_loss)
+
+    def second_comparison(self, encoded: Encoded) -> Callable[..., Logits]:
+        """What the self-contrastive pass compares with: the model's own comparison."""
+        return self.model.compare

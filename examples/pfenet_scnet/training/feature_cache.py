@@ -1,0 +1,182 @@
+"""Make, once, the cache of backbone features that `features.py` reads, or find it and see that it is not stale.
+
+A cache is named by a digest of images, classes, backbone and preparation, and has that name only when it is whole. A
+run that is killed while it computes leaves a folder `unfinished-…`, which nothing reads and anyone may delete.
+"""
+
+import hashlib
+import json
+import math
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+from data.episodes import ImageList
+from training.cached_episodes import BY_IMAGE, BY_PAIR, FeatureCache
+from runtime.interrupts import ignore_interrupts
+from model.pfenet import PFENet
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms import v2
+from tqdm import tqdm
+from data.transforms import evaluation_transform, read_pair
+
+Pairs = list[tuple[int, int]]
+
+
+def open_features(root: str | Path, model: PFENet, images: ImageList, classes: list[int], size: int) -> FeatureCache:
+    """The cache of these images and their (image, class) pairs below `root`, computed now if it is not there.
+
+    Args:
+        root: holds caches of any lists and backbones side by side.
+        model: its backbone computes.
+        classes: those that episodes are made of.
+        size: side in pixels of the square that the longer side is resized to, the rest padded.
+
+    Raises:
+        ValueError: an image or mask changed since the cache was made, or the model's batch statistics are live.
+        OSError: the disk has too little room.
+    """
+    if model.live_statistics:
+        raise ValueError(
+            "cache_features: expected frozen batch statistics, got live_statistics=true, under which an image's "
+            "features depend on its batch; set live_statistics to false"
+        )
+    # However few its pixels: a schedule may draw any class that a query shows.
+    pairs = [(index, c) for index, item in enumerate(images.items) for c in classes if c in item.pixels]
+    views = _Views(images, pairs, size)
+    identity = {
+        "format": 1,
+        # Stands for size, decoder and padding: another way of preparing images is another cache.
+        "first_image": _digest_of_tensors(views[0]),
+        "backbone": _digest_of_tensors(v for one in model.backbone_layers() for v in one.state_dict().values()),
+        "pairs": _digest([(str(images.items[i].image.resolve()), c) for i, c in pairs]),
+    }
+    manifest = identity | {"files": _digest(list(_files(images)))}
+    folder = Path(root) / _digest(identity)[:16]
+    if not folder.exists():
+        _compute(folder, model, views, len(pairs), manifest)
+    if json.loads((folder / "manifest.json").read_text()) != manifest:
+        raise ValueError(
+            f"cache_features: expected features of the present files in {folder}, got older ones: an image or mask "
+            "changed since; delete that folder and they are computed again"
+        )
+    return FeatureCache(folder, pairs)
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
+
+
+def _digest_of_tensors(tensors: Iterable[Tensor]) -> str:
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(str(tuple(tensor.shape)).encode() + tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _files(images: ImageList) -> Iterator[tuple[int, int]]:
+    """Size and time of each file: enough to notice a change without reading it."""
+    for item in images.items:
+        for path in (item.image, item.mask):
+            status = path.stat()
+            yield status.st_size, status.st_mtime_ns
+
+
+class _Views(Dataset[tuple[Tensor, Tensor]]):
+    """An image's two views (V, 3, H, W), and the masks of its K pairs (K, V, H, W)."""
+
+    def __init__(self, images: ImageList, pairs: Pairs, size: int) -> None:
+        classes: dict[int, list[int]] = {}
+        for index, c in pairs:
+            classes.setdefault(index, []).append(c)
+        self.entries = [(images.items[index], members) for index, members in classes.items()]
+        self.transform = evaluation_transform(size)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        item, classes = self.entries[index]
+        decoded = [read_pair(item, c) for c in classes]
+        # Mirrored before padding, so that padding stays below and on the right, where evaluation has it.
+        flipped = [tuple(v2.functional.horizontal_flip(part) for part in pair) for pair in decoded]
+        plain, mirrored = ([self.transform(*pair) for pair in view] for view in (decoded, flipped))
+        pictures = torch.stack([plain[0][0].as_subclass(Tensor), mirrored[0][0].as_subclass(Tensor)])
+        return pictures, torch.stack([_stack_masks(plain), _stack_masks(mirrored)], 1)
+
+
+def _stack_masks(pairs: list[tuple[Tensor, Tensor]]) -> Tensor:
+    return torch.stack([mask.as_subclass(Tensor) for _, mask in pairs])
+
+
+@torch.no_grad()
+def _compute(folder: Path, model: PFENet, views: _Views, pairs: int, manifest: dict[str, object]) -> None:
+    """Fill the arrays in a temporary folder beside `folder`, and give it that name when they are whole."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    device = next(model.parameters()).device
+    was_training = model.training
+    model.eval()
+    with TemporaryDirectory(prefix="unfinished-", dir=folder.parent, ignore_cleanup_errors=True) as unfinished:
+        arrays: dict[str, np.ndarray] = {}
+        loader = DataLoader(views, batch_size=None, num_workers=1, worker_init_fn=ignore_interrupts)
+        done = 0
+        for index, (pictures, masks) in enumerate(tqdm(loader, desc="features to cache", unit=" images")):
+            entry = _entry(model, pictures.to(device), masks.to(device))
+            if not arrays:
+                arrays = _allocate(Path(unfinished), entry, len(views), pairs)
+                tqdm.write(
+                    f"caching features: {sum(array.nbytes for array in arrays.values()) / 1e9:.1f} GB in {folder}"
+                )
+            for name in BY_IMAGE:
+                arrays[name][index] = entry[name]
+            for name in BY_PAIR:
+                arrays[name][done : done + len(masks)] = entry[name]
+            done += len(masks)
+        arrays.clear()
+        (Path(unfinished) / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+        _publish(Path(unfinished), folder)
+    model.train(was_training)
+
+
+def _entry(model: PFENet, pictures: Tensor, masks: Tensor) -> dict[str, np.ndarray]:
+    """All that is kept of one image, channels last: (V, ...) by image, (K, V, ...) by pair."""
+    mid, layer3 = model.mid_level(pictures)
+    every_mask = masks.flatten(0, 1)
+    support = model.masked_high_level(layer3.repeat(len(masks), 1, 1, 1), every_mask)
+    maps = {
+        "mid": mid,
+        "high_level": model.layer4(layer3),
+        "support_high_level": support.unflatten(0, masks.shape[:2]),
+    }
+    kept = {name: value.movedim(-3, -1) for name, value in maps.items()} | {"masks": masks.to(torch.uint8)}
+    return {name: value.cpu().numpy() for name, value in kept.items()}
+
+
+def _allocate(folder: Path, entry: dict[str, np.ndarray], images: int, pairs: int) -> dict[str, np.ndarray]:
+    """Empty arrays for so many images and pairs, if the disk has room for them."""
+    shapes = {name: (images, *entry[name].shape) for name in BY_IMAGE}
+    shapes |= {name: (pairs, *entry[name].shape[1:]) for name in BY_PAIR}
+    needed = sum(math.prod(shape) * entry[name].itemsize for name, shape in shapes.items())
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise OSError(
+            f"cache_features: expected {needed / 1e9:.1f} GB of room below {folder.parent}, got {free / 1e9:.1f}; "
+            "name a folder on another disk with --features, or take a smaller size"
+        )
+    return {
+        name: np.lib.format.open_memmap(folder / f"{name}.npy", "w+", entry[name].dtype, shape)
+        for name, shape in shapes.items()
+    }
+
+
+def _publish(unfinished: Path, folder: Path) -> None:
+    """Give a whole cache its name; where another run was faster, its equal one stays."""
+    try:
+        unfinished.rename(folder)
+    except OSError:
+        if not folder.exists():
+            raise

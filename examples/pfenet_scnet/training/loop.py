@@ -1,0 +1,108 @@
+"""Training steps, alone or shared by many processes: the same batch gives the same gradients.
+
+A step's batch is cut into forward passes of `micro_batch` episodes, which the processes share out among them. A pass
+draws its dropout and negatives from (seed, step, its place in the batch), and weighs as much as it has labelled pixels,
+so that L1 is the mean over those of the whole batch, however it is cut.
+"""
+
+from pathlib import Path
+
+import torch
+from training.sharded_batches import Division, Share
+from training.cached_episodes import CachedEpisodes
+from runtime.interrupts import ignore_interrupts, interrupt_flag
+from training.run_writer import Keeper
+from lightning_fabric import Fabric
+from data.masks import UNLABELLED
+from training.episode_loss import Batch, Losses
+from recipe import Recipe
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+from data.transforms import EpisodeDataset
+
+
+def poly_rate(recipe: Recipe, step: int) -> float:
+    """The learning rate of a step, counted from 0."""
+    return recipe.learning_rate * (1 - step / recipe.steps) ** 0.9
+
+
+def backward(fabric: Fabric, task: nn.Module, batch: Batch, division: Division, seed: int, step: int) -> Losses:
+    """Add the gradients of one step, and return this process's part of the whole batch's losses."""
+    passes = [dict(zip(batch, parts, strict=True)) for parts in zip(*_cut(batch, division.micro_batch), strict=True)]
+    labelled = [(one["mask"] != UNLABELLED).sum() for one in passes]
+    total = fabric.all_reduce(sum(labelled), reduce_op="sum").clamp(min=1)
+    parts: list[Losses] = []
+    for index, (one, pixels) in enumerate(zip(passes, labelled, strict=True)):
+        # Dropout and draws depend on seed, step and place alone, so a resumed or a divided run repeats them.
+        torch.manual_seed(seed * 1_000_003 + division.first_pass(step) + index)
+        with fabric.no_backward_sync(task, enabled=index + 1 < len(passes)):
+            losses = task(one)
+            share = pixels / total
+            # Distributed training averages over the processes, and the shares add up to 1 already.
+            fabric.backward(losses.blended * (share * division.processes))
+        parts.append(Losses(*(None if loss is None else loss.detach() * share for loss in losses)))
+    return Losses(*(None if losses[0] is None else torch.stack(losses).sum() for losses in zip(*parts, strict=True)))
+
+
+def _cut(batch: Batch, size: int) -> list[tuple[Tensor, ...]]:
+    return [value.split(size) for value in batch.values()]
+
+
+def run_steps(
+    recipe: Recipe,
+    fabric: Fabric,
+    task: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    dataset: EpisodeDataset | CachedEpisodes,
+    start: int,
+    run: Path,
+) -> int:
+    """Train from step `start` and return how many steps are done: all, unless Ctrl-C came."""
+    micro_batch = recipe.micro_batch or max(recipe.batch // fabric.world_size, 1)
+    division = Division(recipe.batch, micro_batch, fabric.world_size, fabric.global_rank)
+    steps = range(start, recipe.steps)
+    loader = DataLoader(
+        dataset,
+        division.part,
+        sampler=Share(division, steps),
+        num_workers=loaders(recipe),
+        pin_memory=fabric.device.type == "cuda",
+        worker_init_fn=ignore_interrupts,
+    )
+    keeper = Keeper(recipe, fabric, task.module.model, optimizer, run)
+    task.train()
+    done = start
+    with (
+        tqdm(total=len(steps) * recipe.batch, desc="training", unit=" episodes", disable=not keeper.writes) as progress,
+        interrupt_flag() as interrupted,
+    ):
+        for step, batch in zip(steps, loader, strict=True):
+            rate = poly_rate(recipe, step)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            batch = {key: value.to(fabric.device, non_blocking=True) for key, value in batch.items()}
+            optimizer.zero_grad()
+            losses = backward(fabric, task, batch, division, recipe.seed, step)
+            optimizer.step()
+            done = step + 1
+            progress.update(recipe.batch)
+            if step % 10 == 0 or done == recipe.steps:
+                progress.set_postfix(loss=f"{keeper.log(step, rate, losses):.3f}")
+            stop = _any(fabric, interrupted.is_set())
+            keeper.keep(done, stop)
+            if stop:
+                break
+    return done
+
+
+def loaders(recipe: Recipe) -> int:
+    """How many processes load: none for cached features, which cost less to read than to hand over."""
+    return 0 if recipe.cache_features else recipe.workers
+
+
+def _any(fabric: Fabric, flag: bool) -> bool:
+    """Whether it is so on any process: all must stop at the same step, or the others wait forever."""
+    if fabric.world_size == 1:
+        return flag
+    return bool(fabric.all_reduce(torch.tensor(float(flag), device=fabric.device), reduce_op="max"))

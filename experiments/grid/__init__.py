@@ -1,0 +1,1 @@
+"""The studies as data: which cells there are."""

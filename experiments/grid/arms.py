@@ -1,0 +1,149 @@
+"""What the arms of each study change, as plain data: settings of the recipe, or of the cell, see `grid.cell`.
+
+Arms differ from `RECIPE` in the settings named here and in nothing else. Where two arms, of one study or of two, name
+the same settings, they mean the same cell, which is run once.
+"""
+
+from typing import Any
+
+from grid.cell import Settings
+from grid.study import BASELINE, MAIN, ONE_SHOT, RECIPE, SCNET
+
+
+def against(reference: str, arms: dict[str, Any]) -> dict[str, str]:
+    return {arm: reference for arm in arms if arm != reference}
+
+
+def _ablation(arms: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The arms, evaluated 1-shot alone unless they are the main study's."""
+    return {arm: changes if _settings(changes) in MAIN else ONE_SHOT | changes for arm, changes in arms.items()}
+
+
+def _settings(changes: dict[str, Any]) -> dict[str, Any]:
+    """What a recipe would not have had anyway."""
+    return {name: value for name, value in changes.items() if RECIPE.get(name) != value}
+
+
+def _scenes(share: float, changes: Settings) -> dict[str, Any]:
+    return {"data": "scenes", "min_pixels": 500, "hidden": share, **changes}
+
+
+def _both(names: str, baseline: dict[str, Any], scnet: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {f"PFENet, {names}": baseline, f"SCNet, {names}": scnet}
+
+
+# With 800 steps of 8 the whole grid does not fit six hours; 800 of 4 cost as much as 400 of 8.
+RATES, STEPS = (0.001, 0.003, 0.01), ((200, 8), (400, 8), (800, 4))
+SCHEDULES = {
+    f"{steps} steps of {batch}, rate {rate:g}": BASELINE | {"steps": steps, "batch": batch, "learning_rate": rate}
+    for steps, batch in STEPS
+    for rate in RATES
+}
+CONTROLS = _ablation(
+    {
+        "PFENet": BASELINE,
+        "PFENet, half the learning rate": BASELINE | {"learning_rate": RECIPE["learning_rate"] / 2},
+        "PFENet, twice the steps": BASELINE | {"steps": 2 * RECIPE["steps"]},
+        "SCNet": SCNET,
+        "SCNet, L1 + L2": {"objective": "unhalved"},
+        "SCNet, twice the steps": {"steps": 2 * RECIPE["steps"]},
+        "SCNet, the prior kept": {"prior": "keep"},
+        "SCNet, the prior complemented": {"prior": "complement"},
+    }
+)
+COUNTS = _ablation({"n = 0": BASELINE} | {f"n = {n}": {"num_prototypes": n} for n in (1, 2, 3, 4, 5)})
+SOURCES = _ablation(
+    {
+        "PFENet": BASELINE,
+        "support": {"num_prototypes": 1, "objective": "support_background"},
+        "query": {"num_prototypes": 1},
+    }
+)
+WEIGHTS = _ablation({f"λ = {weight:g}": {"weight": weight} for weight in (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)})
+PYRAMIDS = _ablation(
+    {"none": BASELINE}
+    | {f"{side}x{side}": {"partition": "pyramid", "num_prototypes": side**2} for side in (2, 3, 4, 5)}
+)
+SHARES = {f"{100 * share:g} % hidden": share for share in (0.0, 0.125, 0.25, 0.375, 0.5)}
+DOSES = _ablation(
+    {
+        arm: changes
+        for names, share in SHARES.items()
+        for arm, changes in _both(names, _scenes(share, BASELINE), _scenes(share, SCNET)).items()
+    }
+)
+LENGTHS, LONGEST = [[factor * RECIPE["steps"] for factor in factors] for factors in ((1, 2, 4), (4, 8))]
+
+
+def of_lengths(lengths: list[int]) -> dict[str, dict[str, Any]]:
+    """Both arms at each length, and SCNet at half of each length but the first, under a second name.
+
+    A step of SCNet passes through the comparison twice: beside a baseline with twice the steps, both pass as often.
+    """
+    pairs = [_both(f"{steps} steps", BASELINE | {"steps": steps}, {"steps": steps}) for steps in lengths]
+    halves = {f"SCNet, {steps} steps of two passes": {"steps": steps} for steps in lengths[:-1]}
+    return _ablation({arm: changes for pair in pairs for arm, changes in pair.items()} | halves)
+
+
+def against_lengths(lengths: list[int]) -> dict[str, str]:
+    """Each of SCNet's arms of `of_lengths` → the baseline with as many steps, or with as many passes."""
+    as_long = {f"SCNet, {steps} steps": f"PFENet, {steps} steps" for steps in lengths}
+    return as_long | {f"SCNet, {steps} steps of two passes": f"PFENet, {2 * steps} steps" for steps in lengths[:-1]}
+
+
+HALF = 0.5
+REGIONS = _ablation(
+    {
+        "PFENet": _scenes(HALF, BASELINE),
+        "n = 1": _scenes(HALF, {"num_prototypes": 1}),
+        "n = 3": _scenes(HALF, SCNET),
+        "n = 10": _scenes(HALF, {"num_prototypes": 10}),
+        "λ = 0.1": _scenes(HALF, {"weight": 0.1}),
+        "PFENet, twice the steps": _scenes(HALF, BASELINE | {"steps": 2 * RECIPE["steps"]}),
+        "n = 3, twice the steps": _scenes(HALF, {"steps": 2 * RECIPE["steps"]}),
+    }
+)
+# On either kind of image; the last arm is the one before it, against another.
+ORACLE = _ablation(
+    {
+        f"{arm}, {images}": place | changes
+        for images, place in (("photographs", {}), ("scenes", _scenes(HALF, SCNET)))
+        for arm, changes in {
+            "PFENet": BASELINE,
+            "n = 1": {"num_prototypes": 1},
+            "hidden apart": {"num_prototypes": 2, "objective": "oracle"},
+            "hidden apart instead": {"num_prototypes": 2, "objective": "oracle"},
+        }.items()
+    }
+)
+AGAINST = {"n = 1": "PFENet", "hidden apart": "PFENet", "hidden apart instead": "n = 1"}
+NOVEL = _ablation(_both("keep", BASELINE, SCNET) | _both("drop", BASELINE | {"novel": "drop"}, {"novel": "drop"}))
+# The same variant with other random draws, from a second implementation.
+PIXELS = {
+    "a negative for each pixel": {"objective": "a negative for each pixel"},
+    "a negative for each pixel, drawn anew": {"objective": "negatives=pixel"},
+}
+VARIANTS = _ablation(
+    {
+        "SCNet": SCNET,
+        **PIXELS,
+        "every negative": {"objective": "every negative"},
+        "background clusters": {"objective": "background clusters"},
+        "count by separation, 2 to 5": {"objective": "count by separation", "num_prototypes": 5},
+        "soft assignment": {"objective": "soft assignment"},
+        "pulled prior": {"objective": "pulled prior"},
+    }
+)
+CONFIRMED = _ablation({"SCNet": SCNET, **PIXELS})
+KINDS = {
+    "PFENet, concatenation at many scales": {},
+    "concatenation at one scale": {"host": "OneScale"},
+    "cosine": {"host": "Cosine", "objective": "cosine"},
+}
+HOSTS = _ablation(
+    {
+        arm: changes
+        for kind, host in KINDS.items()
+        for arm, changes in {f"{kind}: baseline": host | BASELINE, f"{kind}: SCNet": host | SCNET}.items()
+    }
+)

@@ -1,0 +1,1 @@
+"""Running cells: one process a cell."""

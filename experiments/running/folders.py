@@ -1,0 +1,71 @@
+"""Where a cell's files lie, and the recipe that a cell means there."""
+
+import argparse
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from grid.cell import Cell
+from recipe import Recipe
+from running.small_hosts import HostRecipe
+from data.synthetic import make_scenes
+
+
+@dataclass(frozen=True)
+class Places:
+    """Folders, none of which changes a result.
+
+    Attributes:
+        work: what may be deleted: caches of features, drawn scenes, and for each cell its log and checkpoints.
+        results: holds `cells/DIGEST.json`, which are kept.
+        photographs: root of a VOC layout.
+    """
+
+    work: Path
+    results: Path
+    photographs: Path | None = None
+
+    def result(self, cell: Cell) -> Path:
+        return self.results / "cells" / f"{cell.digest}.json"
+
+    def run(self, cell: Cell) -> Path:
+        return self.work / "cells" / cell.digest
+
+    def recipe(self, cell: Cell) -> Recipe:
+        """The cell's recipe on this machine; draws its scenes where they are not there yet.
+
+        Raises:
+            ValueError: the cell wants photographs, and no folder was named.
+        """
+        settings = cell.recipe | {"scales": tuple(cell.recipe["scales"])}
+        if cell.data == "scenes":
+            data = make_scenes(self.work / f"scenes-hidden{settings['hidden']:g}", settings["hidden"])
+        elif self.photographs is None:
+            raise ValueError(
+                "--data: expected a folder in VOC's layout, which this study is run on, got none; name one, or set "
+                "SELFCONTRAST_VOC"
+            )
+        else:
+            data = self.photographs
+        run, features = str(self.run(cell) / "run"), str(self.work / "features")
+        return HostRecipe(
+            **settings, data=str(data), out=run, features=features, resume=True, baseline=run, host=cell.host
+        )
+
+
+def add_folders(parser: argparse.ArgumentParser) -> None:
+    """The options that name the folders; `named_places` reads them."""
+    results = Path(__file__).with_name("results")
+    parser.add_argument("--data", type=Path, default=os.environ.get("SELFCONTRAST_VOC"), help="photographs")
+    parser.add_argument("--work", type=Path, default=Path("runs/experiments"), help="caches, logs, checkpoints")
+    parser.add_argument("--results", type=Path, default=results, help="one file a cell")
+
+
+def named_places(given: argparse.Namespace) -> Places:
+    """
+    >>> parser = argparse.ArgumentParser()
+    >>> add_folders(parser)
+    >>> named_places(parser.parse_args(["--work", "w", "--data", "d"])).photographs.name
+    'd'
+    """
+    return Places(given.work, given.results, Path(given.data) if given.data else None)

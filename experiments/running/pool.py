@@ -1,0 +1,90 @@
+"""Cells over the cores: a process each, of one thread; Ctrl-C ends them between two steps."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from grid.cell import Cell
+from runtime.atomic_files import write_text_atomically
+from running.folders import Places
+from tqdm import tqdm
+
+TRIAL = Path(__file__).with_name("trial.py")
+# Memory that a step frees stays with the process: to ask the system for it anew takes as long as to fill it.
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "4294967296"}
+Running = dict[subprocess.Popen[bytes], Cell]
+
+
+def run_cells(
+    cells: Sequence[Cell], places: Places, jobs: int, expected: Callable[[Cell], float] = lambda _: 1.0
+) -> list[Cell]:
+    """Run the cells that have no result yet, `jobs` at a time, and return those that failed.
+
+    Args:
+        expected: how long a cell takes; only proportions matter, for the time that is left.
+
+    Raises:
+        KeyboardInterrupt: on Ctrl-C, when all processes have written their checkpoints and ended.
+    """
+    waiting = [one for one in {one.digest: one for one in cells}.values() if not places.result(one).is_file()]
+    print(f"{len(waiting)} cells to run; logs and checkpoints below {places.work / 'cells'}")
+    failed: list[Cell] = []
+    running: Running = {}
+    bar = "{desc} {percentage:3.0f} % |{bar}| {elapsed} gone, {remaining} left"
+    with tqdm(total=sum(map(expected, waiting)), bar_format=bar, smoothing=0, desc="cells") as progress:
+        done = 0
+        try:
+            while waiting or running:
+                while waiting and len(running) < jobs:
+                    one = waiting.pop(0)
+                    running[_start(one, places)] = one
+                time.sleep(0.1)
+                for process in [process for process in running if process.poll() is not None]:
+                    one = running.pop(process)
+                    failed += [one] if process.returncode else []
+                    done += 1
+                    progress.set_description(f"{done} cells done, {len(waiting) + len(running)} to go")
+                    progress.update(expected(one))
+        finally:
+            _end(running)
+    return failed
+
+
+def log_of(cell: Cell, places: Places) -> Path:
+    return places.run(cell) / "log.txt"
+
+
+def _start(cell: Cell, places: Places) -> subprocess.Popen[bytes]:
+    """A process of its own session, which a terminal's Ctrl-C does not reach: `_end` tells it once."""
+    description = places.run(cell) / "cell.json"
+    write_text_atomically(description, json.dumps(asdict(cell), indent=2) + "\n")
+    folders = {"--work": places.work, "--results": places.results, "--data": places.photographs}
+    options = [str(word) for name, folder in folders.items() if folder for word in (name, folder)]
+    with log_of(cell, places).open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, str(TRIAL), str(description), *options],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=os.environ | ONE_THREAD,
+            start_new_session=True,
+        )
+
+
+def _end(running: Running) -> None:
+    """Have the processes end; a second Ctrl-C while they do kills them."""
+    try:
+        for process in running:
+            process.send_signal(signal.SIGINT)
+        for process in running:
+            process.wait()
+    except KeyboardInterrupt:
+        for process in running:
+            process.kill()
+        raise

@@ -1,0 +1,1 @@
+"""Entering a model that nobody edits."""

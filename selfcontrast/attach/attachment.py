@@ -1,0 +1,235 @@
+"""The plug-in on a model that somebody else wrote: in place, without parameters, and gone again by `detach`."""
+
+import inspect
+import sys
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from selfcontrast.attach.hooks import Uncopied
+from selfcontrast.attach.host import CosineHost, Host
+from selfcontrast.attach.mechanisms.cosine import Cosine, check_queries
+from selfcontrast.attach.mechanisms.fold import Fold
+from selfcontrast.attach.mechanisms.query_features import QueryFeatures
+from selfcontrast.attach.mechanisms.replay import Replay
+from selfcontrast.attach.verify import CheckReport, check_attachment
+from selfcontrast.auxiliary import SelfContrastiveAuxiliary
+from selfcontrast.contrast import SelfContrast, check_logits
+from selfcontrast.errors import check_mask, require
+from selfcontrast.loss import Criterion, Logits, cross_entropy, resize_logits
+
+Mechanism = Fold | Replay | Cosine
+
+
+class Attachment:
+    """The self-contrastive task attached to a host model; made by `SelfContrastiveAuxiliary.attach`.
+
+    In training, every forward of the model makes one self-contrastive pass and `blend` adds its loss. In eval mode,
+    under `torch.no_grad()` and with weight 0 the model computes as if nothing were attached.
+
+    Attributes:
+        auxiliary, model, host: what was attached, to what, and where it enters.
+        contrast: the last pass, to look at; None before the first one.
+    """
+
+    def __init__(self, auxiliary: SelfContrastiveAuxiliary, model: nn.Module, host: Host | CosineHost) -> None:
+        self.auxiliary = auxiliary
+        self.model = model
+        self.host = host
+        self.contrast: SelfContrast | None = None
+        self._mask: Tensor | None = None
+        self._mechanism: Mechanism | None = None
+        self._query: QueryFeatures | None = None
+        self._weights: list[float] = []
+        self._blended = True
+        self._handles = [
+            model.register_forward_pre_hook(Uncopied(self._open), with_kwargs=True),
+            model.register_forward_hook(Uncopied(self._close), with_kwargs=True, always_call=True),
+        ]
+
+    @contextmanager
+    def episode(self, mask: Tensor) -> Generator[None]:
+        """Give the query's mask to the forwards inside, for hosts whose forward does not take it.
+
+        Args:
+            mask: M, (B, H, W) or (B, 1, H, W) of 0 background, 1 foreground and 255 unlabelled.
+
+        Raises:
+            InputError: on a mask of another rank or with other values, and inside another episode.
+        """
+        require(self._mask is None, "episode", "one episode at a time", "an episode inside another", "leave it first")
+        mask = _three_axes(mask)
+        check_mask(mask, mask.shape[0], self.auxiliary.ignore_index)
+        self._mask = mask
+        try:
+            yield
+        finally:
+            self._mask = None
+
+    def blend(self, main_loss: Tensor, criterion: Criterion | None = None) -> Tensor:
+        """(1 − λ) L1 + λ L2 (Eq. 9) of the last forward; in eval mode and with weight 0 the very `main_loss`.
+
+        Args:
+            main_loss: L1, the scalar that the host trains with.
+            criterion: (logits, target) → scalar, instead of the host's own loss; logits are a tuple where the host has
+                several exits, in their order.
+
+        Raises:
+            InputError: where no forward in training mode came since the last `blend`.
+        """
+        if not self.active:
+            return main_loss
+        require(
+            self.contrast is not None and not self._blended,
+            "blend",
+            "one training forward of the attached model before it",
+            "none since the last blend",
+            "call model(...), not model.forward(...), and attach before torch.compile",
+        )
+        assert self.contrast is not None
+        self._blended = True
+        return self.auxiliary.blend(main_loss, self.contrast, self._host_loss if criterion is None else criterion)
+
+    def check(self, *arguments: Any, **keywords: Any) -> CheckReport:
+        """Prove on one training batch that the task enters this model in the right place.
+
+        Dropout is off in it, for a doubled batch draws other masks. The model, its running statistics and the random
+        numbers are as before, afterwards.
+
+        Args:
+            arguments, keywords: those of the model's training forward; inside `episode(mask)` where the host needs it.
+
+        Returns:
+            A line for each of: the host's outputs, losses and running statistics are unchanged; the pass equals an
+            explicit second comparison; its gradient reaches the comparison and, through the prototypes, the features.
+
+        Raises:
+            InputError: where one of these does not hold, with all lines; where a call that the host names does not
+                come; in eval mode.
+        """
+        try:
+            return check_attachment(self, arguments, keywords)
+        finally:
+            self.contrast, self._blended = None, True
+
+    def detach(self) -> None:
+        """Leave the model without a trace."""
+        self._abandon()
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+
+    @property
+    def active(self) -> bool:
+        """Whether a forward makes a self-contrastive pass."""
+        return self.model.training and self.auxiliary.training and self.auxiliary.weight > 0
+
+    def _open(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Before a forward: start a pass, if this is one to learn from."""
+        self._abandon()
+        if not self.active or not torch.is_grad_enabled():
+            return None
+        require(
+            not getattr(module, "_is_replica", False),
+            "model",
+            "one model a process",
+            "a replica of torch.nn.DataParallel, whose hooks are shared by all replicas",
+            "use torch.nn.parallel.DistributedDataParallel",
+        )
+        if not self._blended:
+            warnings.warn("the previous training forward was never blended: its L2 is dropped", stacklevel=2)
+        self.contrast = None
+        self._query = QueryFeatures(self.auxiliary, self._query_mask(args, kwargs))
+        self._mechanism = self._build(self._query)
+        arguments, keywords = list(args), dict(kwargs)
+        self._mechanism.open(arguments, keywords)
+        return tuple(arguments), keywords
+
+    def _close(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        """After a forward, or after an exception inside it, which leaves no output."""
+        mechanism, query = self._mechanism, self._query
+        if mechanism is None or query is None:
+            return
+        try:
+            if output is None:
+                _explain(sys.exception())
+            else:
+                if isinstance(self.host, CosineHost):
+                    check_queries(self.host, output, query.queries)
+                exits = mechanism.finish(list(args), dict(kwargs))
+                logits = tuple(one for several in exits.values() for one in several)
+                check_logits(logits, len(query.prepared.target))
+                self.contrast = SelfContrast(logits[0] if len(logits) == 1 else logits, *query.prepared)
+                self._weights = self._exit_weights(exits)
+                self._blended = False
+        finally:
+            self._abandon()
+
+    def _abandon(self) -> None:
+        """Drop a pass that is still open: an interrupted forward ends without its hook."""
+        if self._mechanism is not None:
+            self._mechanism.close()
+        self._mechanism = self._query = None
+
+    def _query_mask(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+        if self._mask is not None:
+            return self._mask
+        require(
+            self.host.mask is not None,
+            "mask",
+            "the query's mask before a training forward, which this host's forward does not take",
+            "none",
+            "write `with attachment.episode(mask):` around model(...)",
+        )
+        given = inspect.signature(self.model.forward).bind_partial(*args, **kwargs).arguments
+        mask = given.get(self.host.mask or "")
+        require(
+            isinstance(mask, Tensor),
+            "mask",
+            f"a tensor in the forward's argument {self.host.mask!r}",
+            type(mask).__name__,
+            "pass it to model(...) in training, or write `with attachment.episode(mask):`",
+        )
+        assert isinstance(mask, Tensor)
+        return _three_axes(mask)
+
+    def _build(self, query: QueryFeatures) -> Mechanism:
+        if isinstance(self.host, CosineHost):
+            return Cosine(self.model, self.host, query)
+        return (Fold if self.host.mechanism == "fold" else Replay)(self.model, self.host, query)
+
+    def _exit_weights(self, exits: dict[str, list[Tensor]]) -> list[float]:
+        """Of each of the pass's logits: an exit's weight is that of the mean of its losses."""
+        given = {} if isinstance(self.host, CosineHost) else {exit.call: exit.weight for exit in self.host.exits}
+        return [given.get(call, 1.0) / len(several) for call, several in exits.items() for _ in several]
+
+    def _host_loss(self, logits: Logits, target: Tensor) -> Tensor:
+        """The host's own loss on the pass's logits."""
+        name = None if isinstance(self.host, CosineHost) else self.host.criterion
+        ignore_index, align_corners = self.auxiliary.ignore_index, self.host.align_corners
+        judge = partial(cross_entropy, ignore_index=ignore_index) if name is None else self.model.get_submodule(name)
+        several = (logits,) if isinstance(logits, Tensor) else logits
+        losses = [
+            weight * judge(resize_logits(one, target, align_corners), target)
+            for one, weight in zip(several, self._weights, strict=True)
+            if weight > 0
+        ]
+        return torch.stack(losses).sum()
+
+
+def _explain(error: BaseException | None) -> None:
+    """Say beside an error inside the host's forward that the host may not be its cause."""
+    if error is not None:
+        error.add_note(
+            "selfcontrast was attached: should this not happen without it, an exit or a doubled argument of the host's "
+            "description does not fit; see docs/attach.md"
+        )
+
+
+def _three_axes(mask: Tensor) -> Tensor:
+    return mask[:, 0] if mask.dim() == 4 and mask.shape[1] == 1 else mask

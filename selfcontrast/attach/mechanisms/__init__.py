@@ -1,0 +1,1 @@
+"""The three ways into a host's comparison, and what they share."""

@@ -1,0 +1,97 @@
+"""Fold: one forward, twice the batch from the comparison on; the encoder runs once.
+
+Axes: B episodes; rows 0..B−1 are the host's, rows B..2B−1 those of the self-contrastive pass.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from selfcontrast.attach.hooks import After, Before, Hooks, check_fired
+from selfcontrast.attach.host import Call, Doubled, Entry, Exit, Host
+from selfcontrast.attach.mechanisms.counterparts import change_doubled, second_half
+from selfcontrast.attach.mechanisms.query_features import QueryFeatures, check_rows, pick_item
+from selfcontrast.attach.mechanisms.split_batchnorm import normalise_apart
+from selfcontrast.attach.nested_tensors import map_tensors
+from selfcontrast.errors import require
+
+
+class Fold:
+    """A forward of a host with the self-contrastive pass folded into it.
+
+    Args:
+        model: the host model; nothing is attached to it until `open`.
+        host: where its comparison starts and ends.
+        query: the pass's features, mask and map.
+    """
+
+    def __init__(self, model: nn.Module, host: Host, query: QueryFeatures) -> None:
+        self._model, self._host, self._query = model, host, query
+        self._hooks = Hooks(model)
+        self._logits: dict[str, list[Tensor]] = {exit.call: [] for exit in host.exits}
+        self._folded = False
+
+    def open(self, arguments: list[Any], keywords: dict[str, Any]) -> None:
+        """Enter the model for one forward with these arguments, which may be doubled in place."""
+        self._query.watch(self._hooks, features=self._host.features, high_level=self._host.high_level)
+        for entry in self._host.entries:
+            self._hooks.before(Call.parse(entry.call), self._entering(entry))
+        for exit in self._host.exits:
+            self._hooks.after(Call.parse(exit.call), self._leaving(exit))
+        for name in self._host.cut:
+            self._hooks.before(Call.parse(name), self._cut)
+        change_doubled(self._model, self._host.doubled, self._double, self._hooks, arguments, keywords)
+
+    def finish(self, arguments: list[Any], keywords: dict[str, Any]) -> dict[str, list[Tensor]]:
+        """The self-contrastive logits of each exit, after a whole forward."""
+        check_fired(self._hooks)
+        return self._logits
+
+    def close(self) -> None:
+        """Leave the model as it was."""
+        self._hooks.remove()
+
+    @property
+    def _batch(self) -> int:
+        return self._query.queries
+
+    def _entering(self, entry: Entry) -> Before:
+        def enter(name: str, arguments: list[Any], keywords: dict[str, Any]) -> None:
+            merged, batch = arguments[entry.argument], self._batch
+            check_rows(name, merged, (batch, 2 * batch) if self._folded else (batch,))
+            if not self._folded:
+                self._folded = True
+                self._hooks.keep(normalise_apart(self._model, batch))
+            # An entry behind the first one is twice as long already; elsewhere both halves start from the same.
+            arguments[entry.argument] = torch.cat([merged[:batch], self._query.counterpart(entry, merged[-batch:])])
+
+        return enter
+
+    def _leaving(self, exit: Exit) -> After:
+        call = Call.parse(exit.call)
+
+        def leave(name: str, output: Any) -> Any:
+            logits, batch = pick_item(output, call, f"exits {exit.call}"), self._batch
+            require(
+                self._folded,
+                "host.entries",
+                f"a call of {', '.join(entry.call for entry in self._host.entries)} before {name}",
+                "none",
+                "look whether the model calls it by .forward(...), or whether the exit meant is a later call, as cls#1",
+            )
+            check_rows(name, logits, (2 * batch,))
+            self._logits[exit.call].append(logits[batch:])
+            return _first_half(output, batch)
+
+        return leave
+
+    def _cut(self, name: str, arguments: list[Any], keywords: dict[str, Any]) -> None:
+        arguments[:] = _first_half(arguments, self._batch)
+
+    def _double(self, tensor: Tensor, doubled: Doubled) -> Tensor:
+        return torch.cat([tensor, second_half(tensor, doubled, self._query.counter_prior)])
+
+
+def _first_half(tree: Any, batch: int) -> Any:
+    return map_tensors(tree, lambda tensor: tensor[:batch] if tensor.shape[:1] == (2 * batch,) else tensor)

@@ -1,0 +1,50 @@
+"""One pass of the task: what it holds before its comparison, and with the comparison's logits.
+
+Axes: B images, C channels, h x w the feature grid, H x W the mask, K regions.
+"""
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+from selfcontrast.errors import require
+from selfcontrast.loss import Logits
+
+
+class Prepared(NamedTuple):
+    """What a pass holds before its comparison; the shapes are those of `SelfContrast`."""
+
+    target: Tensor
+    regions: Tensor
+    prototypes: Tensor
+    prototype_map: Tensor
+
+
+class SelfContrast(NamedTuple):
+    """One pass of the task.
+
+    Attributes:
+        logits: what the comparison returned: (B, 2, ·, ·), or a tuple of such.
+        target: (B, H, W) int64, 1 − M where M is labelled (Eq. 9), `ignore_index` elsewhere.
+        regions: (B, K, h, w) bool, the pixels that each prototype was pooled from (Eq. 5).
+        prototypes: (B, K, C) (Eq. 6).
+        prototype_map: (B, C, h, w) (Eq. 7).
+    """
+
+    logits: Logits
+    target: Tensor
+    regions: Tensor
+    prototypes: Tensor
+    prototype_map: Tensor
+
+
+def check_logits(logits: Logits, batch: int) -> None:
+    """Refuse anything but two-class logits of the whole batch, alone or in a tuple."""
+    for one in (logits,) if isinstance(logits, Tensor) else logits:
+        require(
+            one.dim() == 4 and tuple(one.shape[:2]) == (batch, 2),
+            "compare",
+            f"logits of shape ({batch}, 2, h, w), background before foreground",
+            tuple(one.shape),
+            "return the two-class logits of the comparison, before any softmax or argmax",
+        )

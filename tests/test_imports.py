@@ -1,0 +1,82 @@
+"""Arrows run one way: which part of the library may import which, read from the code itself."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "selfcontrast"
+# From the bottom up; a part may import what stands above it here, and nothing below.
+ORDER = (
+    *("errors", "precision", "sampling", "batchnorm"),
+    *("clustering.feature_matrix", "clustering.seeding", "clustering.lloyd", "clustering.faiss_engine"),
+    *("clustering.kmeans", "clustering.pyramid", "clustering"),
+    *("prototypes", "visualize", "loss", "contrast", "auxiliary"),
+    *("attach", "attach.host", "attach.nested_tensors", "attach.hooks", "attach.presets", "attach.attachable"),
+    *("attach.mechanisms", "attach.mechanisms.split_batchnorm", "attach.mechanisms.counterparts"),
+    *("attach.mechanisms.query_features", "attach.mechanisms.fold", "attach.mechanisms.replay"),
+    *("attach.mechanisms.cosine", "attach.verify", "attach.attachment"),
+    *("attach.probe.trace", "attach.probe.write_host", "attach.probe.locate_comparison", "attach.probe.locate_calls"),
+    *("attach.probe.probing", "attach.probe", ""),
+)
+# `auxiliary.attach(...)` imports these when it is called, and names their types.
+LATE = {"attach.attachable", "attach.attachment", "attach.host", "attach.presets"}
+# What a part may know although much more stands above it: only `attach` knows hooks, the method's steps know no model.
+KNOWS = {
+    "clustering": {"errors", "precision", "sampling", "clustering"},
+    "prototypes": {"errors", "precision", "sampling"},
+    "loss": {"errors", "precision", "prototypes"},
+}
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the package by its dotted name, without the package's own."""
+    found: dict[str, Path] = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = modules()
+
+
+def imported(path: Path) -> set[str]:
+    """The package's own modules that a file imports anywhere, in a function or for types too."""
+    tree = ast.parse(path.read_text())
+    names = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
+    names += [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    return {name.removeprefix("selfcontrast").lstrip(".") for name in names if name.split(".")[0] == "selfcontrast"}
+
+
+def test_every_module_has_its_place() -> None:
+    assert sorted(ORDER) == sorted(MODULES)
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_arrows_run_one_way(name: str) -> None:
+    allowed = set(ORDER[: ORDER.index(name)]) | (LATE if name == "auxiliary" else set())
+    assert imported(MODULES[name]) <= allowed
+
+
+@pytest.mark.parametrize("part", KNOWS)
+def test_steps_of_the_method_know_no_more_than_they_need(part: str) -> None:
+    for name, path in MODULES.items():
+        if name.partition(".")[0] == part:
+            assert {other.partition(".")[0] for other in imported(path)} <= KNOWS[part], name
+
+
+def test_what_auxiliary_imports_late_is_not_imported_with_it() -> None:
+    tree = ast.parse(MODULES["auxiliary"].read_text())
+    at_once = {node.module for node in tree.body if isinstance(node, ast.ImportFrom)}
+    assert not {module for module in at_once if module and module.startswith("selfcontrast.attach")}
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name.partition(".")[0] != "attach"])
+def test_only_attach_knows_hooks(name: str) -> None:
+    assert "forward_hook" not in MODULES[name].read_text() and "forward_pre_hook" not in MODULES[name].read_text()
+
+
+def test_no_folder_holds_more_than_a_dozen_modules() -> None:
+    for folder in {path.parent for path in MODULES.values()}:
+        assert len([path for path in folder.glob("*.py") if path.name != "__init__.py"]) <= 12, folder
