@@ -20,16 +20,22 @@ from torch.utils.data import DataLoader, Subset
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "examples" / "pfenet_scnet"))
 
+from common.measure import (  # noqa: E402
+    Row,
+    command,
+    machine,
+    processor_seconds,
+    publish,
+    spread,
+)
 from data.augmentation import training_transform  # noqa: E402
 from data.episodes import sample_episodes  # noqa: E402
+from data.transforms import EpisodeDataset  # noqa: E402
+from recipe import Recipe  # noqa: E402
 from training.cached_episodes import CachedEpisodes  # noqa: E402
-from training.loop import loaders  # noqa: E402
-from common.measure import Row, command, machine, publish, spread  # noqa: E402
 from training.episode_loss import EpisodeLoss  # noqa: E402
 from training.feature_cache import open_features  # noqa: E402
-from common.processor import processor_seconds  # noqa: E402
-from recipe import Recipe  # noqa: E402
-from data.transforms import EpisodeDataset  # noqa: E402
+from training.loop import loaders  # noqa: E402
 
 WARM_UP, ROUNDS, IMAGES = 3, 3, 300
 STEPS = {"recomputed": 10, "cached": 40}

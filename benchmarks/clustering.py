@@ -18,12 +18,12 @@ from typing import Any
 import faiss
 import torch
 from common.clustering_bars import CHANNELS_LAST, CONTIGUOUS, FLOOR, NAIVE, OURS, PAPER, SMALL, TWICE, bars
-from jsonargparse import auto_cli
 from common.measure import Row, Timed, command, digits, interleave, machine, publish, spread, use_threads
-from common.peers import Clustering, PEERS, SEED, initial_centres
+from common.peers import PEERS, SEED, Clustering, initial_centres
 from common.photographs import high_level_features
 from common.plain_kmeans import einsum_kmeans, exact_labels, objectives
 from common.resident_memory import extra_bytes
+from jsonargparse import auto_cli
 from torch import Tensor
 
 from selfcontrast import cosine_kmeans

@@ -16,11 +16,11 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-from jsonargparse import auto_cli
-from matplotlib.figure import Figure
 from common.measure import Row, command, digits, interleave, machine, publish, publish_picture, spread, use_threads
 from common.peers import SEED, initial_centres
 from common.photographs import high_level_features
+from jsonargparse import auto_cli
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from selfcontrast import cosine_kmeans

@@ -23,10 +23,10 @@ from torch.utils.data import DataLoader
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "examples" / "pfenet_scnet"))
 
-from data.augmentation import training_transform  # noqa: E402
 from common.measure import command, machine, publish, spread, use_threads  # noqa: E402
-from recipe import Recipe  # noqa: E402
+from data.augmentation import training_transform  # noqa: E402
 from data.transforms import EpisodeDataset  # noqa: E402
+from recipe import Recipe  # noqa: E402
 
 WARM_UP, STEPS, ROUNDS, FILES = 4, 40, 5, 300
 WORKERS = (0, 1, 2)

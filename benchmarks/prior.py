@@ -21,13 +21,13 @@ import torch.nn.functional as F
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "pfenet_scnet"
 sys.path.insert(0, str(EXAMPLE))
-from training.checkpoint import load_weights  # noqa: E402
-from evaluation.evaluator import episodes_of  # noqa: E402
 from common.measure import command, publish, spread  # noqa: E402
+from evaluation.evaluator import episodes_of  # noqa: E402
 from evaluation.metrics import FoldMeter  # noqa: E402
 from evaluation.protocols import PROTOCOLS  # noqa: E402
-from recipe import load_recipe  # noqa: E402
 from evaluation.shared_features import SharedFeatures  # noqa: E402
+from recipe import load_recipe  # noqa: E402
+from training.checkpoint import load_weights  # noqa: E402
 
 CHOOSE, CONFIRM, SEEDS = (0, 1), (2, 3), (0, 1, 2)
 ARMS = {

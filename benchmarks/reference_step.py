@@ -18,7 +18,7 @@ from unittest import mock
 
 import torch
 from common.measure import command, interleave, machine, publish, spread, use_threads
-from common.training_steps import Episodes, SEED, episodes, parser, peaks, sgd
+from common.training_steps import SEED, Episodes, episodes, parser, peaks, sgd
 from torch import Tensor
 from torch.nn import functional as F
 

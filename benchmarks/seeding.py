@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import torch
 from common.agreement import adjusted_rand_index
-from jsonargparse import auto_cli
 from common.measure import Row, command, digits, interleave, machine, publish, spread, use_threads
 from common.photographs import high_level_features
 from common.plain_kmeans import objectives
+from jsonargparse import auto_cli
 from scipy.stats import bootstrap
 from torch import Tensor
 

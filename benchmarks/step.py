@@ -16,7 +16,7 @@ from functools import partial
 
 import torch
 from common.measure import command, interleave, machine, publish, spread, use_threads
-from common.training_steps import Episodes, SEED, episodes, parser, peaks, sgd
+from common.training_steps import SEED, Episodes, episodes, parser, peaks, sgd
 from torch import Tensor, nn
 
 from model.backbones import build_backbone  # isort: skip

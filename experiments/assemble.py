@@ -15,17 +15,18 @@ from typing import Any
 from running.example_modules import ROOT
 
 # isort: split
-from evidence.page_tables import block, budget_block, purity_block, repeated_block
-from grid.budget import budget
 from evidence.conclusions import trends, verdicts
 from evidence.figures import draw_gains
-from runtime.atomic_files import write_text_atomically
-from grid.study import FOLDS, Study
 from evidence.outcomes import errors, finished, gains, missing, scores
+from evidence.page_tables import block, budget_block, purity_block, repeated_block
 from evidence.repeated import repeated
+from grid.budget import budget
+from grid.cell_store import finished_cells
 from grid.studies import STUDIES, every_cell
+from grid.study import FOLDS, Study
+from runtime.atomic_files import write_text_atomically
 
-PAPER = Path(__file__).with_name("paper.csv")
+PAPER = Path(__file__).parent / "evidence" / "paper.csv"
 Row = dict[str, Any]
 
 
@@ -74,11 +75,11 @@ def paper_rows(name: str, study: Study) -> list[Row]:
 
 def spent(results: Path) -> list[Row]:
     """The budget, and beside it the cells that are finished and what they took."""
+    cells = finished_cells(results)
     took: dict[str, list[float]] = {name: [] for name in STUDIES}
     for name, cell in every_cell():
-        path = results / "cells" / f"{cell.digest}.json"
-        if path.is_file():
-            took[name].append(sum(json.loads(path.read_text())["seconds"].values()))
+        if cell.digest in cells:
+            took[name].append(sum(cells[cell.digest]["seconds"].values()))
     took["all"] = [seconds for some in took.values() for seconds in some]
     return [row | _measured(some) for row, some in zip(budget(), took.values(), strict=True)]
 

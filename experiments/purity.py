@@ -15,20 +15,20 @@ from running import example_modules  # noqa: F401
 
 # isort: split
 import torch
-from grid.cell import Cell
-from runtime.environment import environment
 from data.episodes import ImageList
-from training.cached_episodes import FeatureCache
-from runtime.atomic_files import write_text_atomically
+from data.masks import UNLABELLED
+from data.transforms import read_square_truth
+from grid.cell import Cell
+from grid.studies import STUDIES
 from grid.study import FOLDS
 from jaxtyping import Bool
-from data.masks import UNLABELLED
-from running.folders import Places, add_folders, named_places
-from grid.studies import STUDIES
+from running.folders import Folders, add_folders, named_folders
+from running.trial import features_of
+from runtime.atomic_files import write_text_atomically
+from runtime.environment import environment
 from torch import Tensor
 from tqdm import tqdm
-from data.transforms import read_square_truth
-from running.trial import features_of
+from training.cached_episodes import FeatureCache
 
 from selfcontrast import cosine_kmeans
 from selfcontrast.prototypes import labelled_cells, remove_foreground, resize_nearest
@@ -56,9 +56,9 @@ def purity(regions: Bool[Tensor, "B K h w"], hidden: Bool[Tensor, "B h w"]) -> f
     return 100 * float((own * own / regions.flatten(2).sum(2).clamp(min=1)).sum() / own.sum())
 
 
-def looked_at(places: Places, cell: Cell, counts: tuple[int, ...] = COUNTS, images: int = IMAGES) -> dict[str, Any]:
+def looked_at(folders: Folders, cell: Cell, counts: tuple[int, ...] = COUNTS, images: int = IMAGES) -> dict[str, Any]:
     """The purities of a fold, by the number of regions."""
-    recipe = places.recipe(cell)
+    recipe = folders.recipe(cell)
     whole, part = recipe.listed_images(), recipe.training_images()
     cache = features_of(recipe, recipe.build_model(), whole).of(whole, part)
     high_level, masks, hidden = _hiding(cache, part, recipe.novel_classes(), images)
@@ -99,16 +99,16 @@ def main(arguments: list[str] | None = None) -> None:
     """Look at every fold of both."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_folders(parser)
-    places = named_places(parser.parse_args(arguments))
+    folders = named_folders(parser.parse_args(arguments))
     torch.manual_seed(0)
     rows = [
-        {"data": data, "fold": fold} | looked_at(places, STUDIES[study].cells()[arm, fold, 0])
+        {"data": data, "fold": fold} | looked_at(folders, STUDIES[study].cells()[arm, fold, 0])
         for data, (study, arm) in LOOKED_AT.items()
         for fold in tqdm(FOLDS, desc=data, unit=" folds")
     ]
     report = {"rows": rows, "environment": environment()}
-    write_text_atomically(places.results / "purity.json", json.dumps(report, indent=2) + "\n")
-    print(f"written: {places.results / 'purity.json'}")
+    write_text_atomically(folders.results / "purity.json", json.dumps(report, indent=2) + "\n")
+    print(f"written: {folders.results / 'purity.json'}")
 
 
 if __name__ == "__main__":

@@ -14,18 +14,18 @@ from running import example_modules  # noqa: F401
 # isort: split
 from grid.budget import expected_seconds
 from grid.cell import Cell
-from running.objectives import check_objective
-from running.folders import Places, add_folders, named_places
-from running.pool import log_of, run_cells
 from grid.studies import STUDIES
+from running.folders import Folders, add_folders, named_folders
+from running.objectives import check_objective
+from running.pool import log_of, run_cells
 from running.trial import features_of
 
 
-def prepare(cells: Iterable[Cell], places: Places) -> None:
+def prepare(cells: Iterable[Cell], folders: Folders) -> None:
     """Draw the scenes and cache the features that the cells share, so that two cells never compute the same ones."""
     ready: set[tuple[object, ...]] = set()
     for cell in cells:
-        recipe = places.recipe(cell)
+        recipe = folders.recipe(cell)
         key = (recipe.data, recipe.backbone, recipe.backbone_weights, recipe.size)
         if key not in ready:
             ready.add(key)
@@ -41,19 +41,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="cells at a time; default: every core")
     add_folders(parser)
     given = parser.parse_args(arguments)
-    places = named_places(given)
+    folders = named_folders(given)
     cells = [cell for name in given.studies for cell in STUDIES[name].cells().values()]
-    unfinished = [cell for cell in cells if not places.result(cell).is_file()]
+    unfinished = [cell for cell in cells if folders.result(cell) is None]
     for cell in unfinished:
         check_objective(cell.objective)
     try:
-        prepare(unfinished, places)
-        failed = run_cells(cells, places, given.jobs, expected_seconds)
+        prepare(unfinished, folders)
+        failed = run_cells(cells, folders, given.jobs, expected_seconds)
     except KeyboardInterrupt:
         print("stopped; the same command goes on")
         return 130
     for cell in failed:
-        print(f"failed: {cell.digest}, see {log_of(cell, places)}")
+        print(f"failed: {cell.digest}, see {log_of(cell, folders)}")
     return 1 if failed else 0
 
 

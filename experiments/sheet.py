@@ -16,20 +16,20 @@ from running import example_modules  # noqa: F401
 
 # isort: split
 import torch
-from grid.cell import Cell
-from training.checkpoint import load_weights
-from runtime.environment import environment
 from data.episodes import Episode, digest
 from evaluation.evaluator import episodes_of
-from runtime.atomic_files import write_text_atomically
+from grid.cell import Cell
+from grid.studies import STUDIES
 from grid.study import EPISODES, FOLDS
-from running.kept_features import KeptFeatures
 from model.pfenet import PFENet
 from reporting.pictures import draw_episodes
-from running.folders import Places, add_folders, named_places
-from grid.studies import STUDIES
-from torch import Tensor
+from running.folders import Folders, add_folders, named_folders
+from running.kept_features import KeptFeatures
 from running.trial import features_of, predictions
+from runtime.atomic_files import write_text_atomically
+from runtime.environment import environment
+from torch import Tensor
+from training.checkpoint import load_weights
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
@@ -46,8 +46,8 @@ class Shown(NamedTuple):
 def chosen(episodes: list[Episode], baseline: list[float], scnet: list[float]) -> list[Shown]:
     """The episodes at `QUANTILES` of the difference; of equal ones the earlier stands first."""
     order = sorted(range(len(episodes)), key=lambda index: scnet[index] - baseline[index])
-    places = [order[round(quantile * (len(order) - 1))] for quantile in QUANTILES]
-    return [Shown(quantile, episodes[i], baseline[i], scnet[i]) for quantile, i in zip(QUANTILES, places, strict=True)]
+    folders = [order[round(quantile * (len(order) - 1))] for quantile in QUANTILES]
+    return [Shown(quantile, episodes[i], baseline[i], scnet[i]) for quantile, i in zip(QUANTILES, folders, strict=True)]
 
 
 def iou(prediction: Tensor, labels: Tensor, target: int) -> float:
@@ -61,19 +61,19 @@ def iou(prediction: Tensor, labels: Tensor, target: int) -> float:
     return 100 * float((prediction & truth).sum() / union) if union else 100.0
 
 
-def trained(places: Places, cell: Cell) -> PFENet:
+def trained(folders: Folders, cell: Cell) -> PFENet:
     """The cell's model, from the weights that its run left in the work folder."""
-    model = places.recipe(cell).build_model()
-    load_weights(places.run(cell) / "run", model)
+    model = folders.recipe(cell).build_model()
+    load_weights(folders.run(cell) / "run", model)
     return model
 
 
-def draw(places: Places, study: str, arm: str, fold: int, seed: int) -> dict[str, Any]:
+def draw(folders: Folders, study: str, arm: str, fold: int, seed: int) -> dict[str, Any]:
     """`sheet_STUDY_foldN.jpg`, and what it shows in numbers."""
     names = (STUDIES[study].compared[arm], arm)
     cells = {name: STUDIES[study].cells()[name, fold, seed] for name in names}
-    models = {name: trained(places, cell) for name, cell in cells.items()}
-    recipe = places.recipe(cells[arm])
+    models = {name: trained(folders, cell) for name, cell in cells.items()}
+    recipe = folders.recipe(cells[arm])
     recipe.shot, recipe.episodes = 1, EPISODES["1"]
     images = recipe.evaluation_images()
     kept = KeptFeatures(features_of(recipe, models[arm], images), images)
@@ -86,7 +86,7 @@ def draw(places: Places, study: str, arm: str, fold: int, seed: int) -> dict[str
     notes = [
         f"{images.class_names[one.episode.novel_class - 1]}\n{one.baseline:.0f} → {one.scnet:.0f}" for one in shown
     ]
-    folder = places.results if cells[arm].data == "scenes" else places.work
+    folder = folders.results if cells[arm].data == "scenes" else folders.work
     draw_episodes(
         folder / f"sheet_{study}_fold{fold}.jpg", models, recipe, images, [one.episode for one in shown], notes
     )
@@ -116,12 +116,12 @@ def main(arguments: list[str] | None = None) -> None:
     compared = STUDIES[given.study].compared
     if given.arm not in compared:
         parser.error(f"--arm: expected one of {', '.join(map(repr, compared))} for {given.study}, got {given.arm!r}")
-    places = named_places(given)
-    sheets = [draw(places, given.study, given.arm, fold, given.seed) for fold in given.folds]
+    folders = named_folders(given)
+    sheets = [draw(folders, given.study, given.arm, fold, given.seed) for fold in given.folds]
     report = {"sheets": sheets, "environment": environment()}
-    path = places.results / f"sheet_{given.study}.json"
+    path = folders.results / f"sheet_{given.study}.json"
     write_text_atomically(path, json.dumps(report, indent=2) + "\n")
-    print(f"written: {path}, and sheet_{given.study}_fold*.jpg in {places.results} (scenes) or {places.work}")
+    print(f"written: {path}, and sheet_{given.study}_fold*.jpg in {folders.results} (scenes) or {folders.work}")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from grid.cell import Cell
+from grid.cell_store import file_of
 
 
 def write_cell(results: Path, cell: Cell, miou: float, episodes: str = "same") -> Path:
@@ -19,7 +20,9 @@ def write_cell(results: Path, cell: Cell, miou: float, episodes: str = "same") -
         "seconds": {"training": 60.0, "evaluation": 40.0},
         "environment": {"commit": "abc"},
     }
-    path = results / "cells" / f"{cell.digest}.json"
+    path = file_of(results, cell)
+    lines = path.read_text().splitlines() if path.exists() else []
+    others = [line for line in lines if json.loads(line)["cell"] != json.loads(json.dumps(asdict(cell)))]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result))
+    path.write_text("".join(line + "\n" for line in [*others, json.dumps(result)]))
     return path

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from data.synthetic import make_scenes
 from grid.cell import Cell
 from grid.study import cell
-from running.folders import Places
-from data.synthetic import make_scenes
+from running.folders import Folders
 
 TINY = {"data": "scenes", "episodes": {"1": 6, "5": 4}, "hidden": 0.25, "min_pixels": 500}
 TINY |= {"size": 64, "scales": [4, 2], "channels": 16, "batch": 2, "steps": 4, "learning_rate": 0.003}
@@ -17,7 +17,7 @@ def tiny(**changes: Any) -> Cell:
     return cell(**({"fold": 0, "seed": 0} | TINY | changes))
 
 
-def tiny_places(root: Path) -> Places:
+def tiny_folders(root: Path) -> Folders:
     """Folders below `root`, with scenes few enough for a test."""
     make_scenes(root / "work" / "scenes-hidden0.25", 0.25, 60, 100)
-    return Places(root / "work", root / "results")
+    return Folders(root / "work", root / "results")

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 import torch
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
 sys.path[:0] = [str(ROOT / "examples" / "pfenet_scnet")]
 
-from runtime.environment import environment  # noqa: E402
 from runtime.atomic_files import write_atomically, write_text_atomically  # noqa: E402
+from runtime.environment import environment  # noqa: E402
 
 Row = dict[str, Any]
 
@@ -46,6 +46,12 @@ def interleave(arms: Mapping[str, Callable[[], Any]], rounds: int, budget: float
                 arm()
                 timed[name].seconds.append(time.perf_counter() - started)
     return timed
+
+
+def processor_seconds() -> float:
+    """Of this process and of loaders that have ended, since the start."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def spread(values: Sequence[float]) -> Row:

@@ -27,7 +27,7 @@ def initial_centres(features: Tensor, clusters: int) -> Tensor:
 
 
 def rows(features: Tensor) -> Tensor:
-    """FeatureMatrix (B, N, C), channels adjacent: a view of a channels-last map, else NumPy's copy, faster than torch's."""
+    """Pixels (B, N, C), channels adjacent: a view of a channels-last map, else NumPy's copy, faster than torch's."""
     return torch.from_numpy(np.ascontiguousarray(features.flatten(2).transpose(1, 2).numpy()))
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "examples" / "pfenet_scnet")]
 
-from model.backbones import build_backbone  # noqa: E402
 from data.synthetic import make_scenes  # noqa: E402
-from torchvision.transforms import v2  # noqa: E402
 from data.transforms import normalise, read_image  # noqa: E402
+from model.backbones import build_backbone  # noqa: E402
+from torchvision.transforms import v2  # noqa: E402
 
 
 def high_level_features(name: str, count: int, side: int, batch: int = 4, seed: int = 0) -> Tensor:

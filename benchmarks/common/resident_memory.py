@@ -14,8 +14,9 @@ from pathlib import Path
 
 import torch
 import torch.multiprocessing as multiprocessing
-from common.measure import use_threads
 from torch import Tensor
+
+from common.measure import use_threads
 
 Clustering = Callable[[Tensor, Tensor, int], Tensor]
 _HAND_BACK = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536", "MALLOC_ARENA_MAX": "1"}

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
-from common.measure import use_threads
 from torch import Tensor, nn
+
+from common.measure import use_threads
 
 SEED = 0
 

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import matplotlib
 from data.episodes import ImageList, read_list
-from runtime.atomic_files import write_text_atomically
 from data.folds import FOLDS
 from jsonargparse import auto_cli
 from matplotlib import pyplot
+from runtime.atomic_files import write_text_atomically
 
 
 class Leakage(NamedTuple):

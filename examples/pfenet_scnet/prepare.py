@@ -7,8 +7,8 @@ Images stay where they are. Interrupt it when you like: every file is whole or n
 """
 
 from data.coco import prepare_coco
-from jsonargparse import auto_cli
 from data.voc import prepare_pascal
+from jsonargparse import auto_cli
 
 if __name__ == "__main__":
     auto_cli({"pascal": prepare_pascal, "coco": prepare_coco}, as_positional=False)

@@ -10,12 +10,12 @@ from typing import Literal
 
 import torch
 import yaml
-from model.backbones import build_backbone
 from data.episodes import Episode, ImageEpochs, ImageList, read_list, sample_episodes
 from data.folds import class_names, novel_classes
-from jsonargparse import ActionConfigFile, ArgumentParser
-from model.pfenet import PFENet
 from data.synthetic import MIN_PIXELS, make_scenes
+from jsonargparse import ActionConfigFile, ArgumentParser
+from model.backbones import build_backbone
+from model.pfenet import PFENet
 
 from selfcontrast import SelfContrastiveAuxiliary
 

@@ -4,7 +4,8 @@ from statistics import linear_regression
 from typing import Any
 
 from grid.study import Study
-from evidence.outcomes import Finished, MEASURES, Pairs, SHOT, differences, gain_by_fold
+
+from evidence.outcomes import MEASURES, SHOT, Finished, Pairs, differences, gain_by_fold
 
 Row = dict[str, Any]
 

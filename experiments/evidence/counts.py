@@ -13,7 +13,7 @@ _UNLABELLED = len(KINDS)
 
 
 class Counts:
-    """FeatureMatrix by class, kind and prediction, summed over episodes.
+    """Pixels by class, kind and prediction, summed over episodes.
 
     Args:
         classes: those that episodes segment.

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-from runtime.atomic_files import write_atomically
 from grid.study import FOLDS
 from matplotlib import pyplot
 from matplotlib.axes import Axes
+from runtime.atomic_files import write_atomically
 
 matplotlib.use("Agg")
 Row = dict[str, Any]

@@ -1,13 +1,14 @@
 """What the finished cells of a study say, in rows: scores of each arm, and gains over the arm it is compared with."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from evidence.counts import KINDS
+from grid.cell_store import finished_cells
 from grid.study import FOLDS, Study
+
+from evidence.counts import KINDS
 from evidence.intervals import gain
 
 Row = dict[str, Any]
@@ -21,19 +22,16 @@ SHOT = "1"
 
 
 def finished(study: Study, folder: Path) -> Finished:
-    """The results that there are, from the cell files below `folder`.
+    """The results that there are, from the cells below `folder`.
 
     Raises:
-        ValueError: a file holds another cell than its name says, or two cells of a fold saw other episodes, as when a
-            study was begun on one set of photographs and went on with another.
+        ValueError: two lines describe one cell, or two cells of a fold saw other episodes, as when a study was begun
+            on one set of photographs and went on with another.
     """
-    found: Finished = {}
+    found, cells = Finished(), finished_cells(folder)
     for key, cell in study.cells().items():
-        path = folder / "cells" / f"{cell.digest}.json"
-        if path.is_file():
-            found[key] = json.loads(path.read_text())
-            if type(cell)(**found[key]["cell"]).digest != cell.digest:
-                raise ValueError(f"{path}: expected the cell of that name, got another; delete the file, run it again")
+        if cell.digest in cells:
+            found[key] = cells[cell.digest]
     for arm, reference in study.compared.items():
         for (name, fold, seed), result in found.items():
             if name == arm and (reference, fold, seed) in found:
@@ -127,7 +125,7 @@ def differences(arm: str, reference: str, found: Finished, shot: str, measure: s
 def errors(study: Study, found: Finished) -> list[Row]:
     """For each arm and number of shots, which percentage of the pixels of each kind the model gets wrong.
 
-    FeatureMatrix are summed over classes and episodes, then the cells' percentages are averaged.
+    Pixels are summed over classes and episodes, then the cells' percentages are averaged.
     """
     rows: list[Row] = []
     for arm in study.arms:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from evidence.counts import KINDS
 from grid.study import FOLDS
+
+from evidence.counts import KINDS
 
 NOT_RUN = "not run yet"
 TITLES = {"miou": "mIoU", "fb_iou": "FB-IoU"}

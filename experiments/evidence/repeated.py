@@ -6,7 +6,8 @@ from statistics import mean
 from typing import Any
 
 from grid.study import Study
-from evidence.outcomes import Finished, Pairs, SHOT, differences, finished, same_episodes
+
+from evidence.outcomes import SHOT, Finished, Pairs, differences, finished, same_episodes
 
 Row = dict[str, Any]
 MEASURE = "miou"

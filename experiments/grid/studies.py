@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from grid import arms
 from grid.cell import Cell
-from grid.study import BASELINE, Dose, SCNET, Study
+from grid.study import BASELINE, SCNET, Dose, Study
 
 
 def _of_lengths(question: str, lengths: list[int], seeds: tuple[int, ...]) -> Study:

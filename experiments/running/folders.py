@@ -5,19 +5,21 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from grid.cell import Cell
-from recipe import Recipe
-from running.small_hosts import HostRecipe
 from data.synthetic import make_scenes
+from grid.cell import Cell
+from grid.cell_store import Row, finished_cells
+from recipe import Recipe
+
+from running.small_hosts import HostRecipe
 
 
 @dataclass(frozen=True)
-class Places:
+class Folders:
     """Folders, none of which changes a result.
 
     Attributes:
         work: what may be deleted: caches of features, drawn scenes, and for each cell its log and checkpoints.
-        results: holds `cells/DIGEST.json`, which are kept.
+        results: holds `cells/STUDY.jsonl`, which are kept.
         photographs: root of a VOC layout.
     """
 
@@ -25,8 +27,9 @@ class Places:
     results: Path
     photographs: Path | None = None
 
-    def result(self, cell: Cell) -> Path:
-        return self.results / "cells" / f"{cell.digest}.json"
+    def result(self, cell: Cell) -> Row | None:
+        """What a finished cell measured; None of one that is not finished."""
+        return finished_cells(self.results).get(cell.digest)
 
     def run(self, cell: Cell) -> Path:
         return self.work / "cells" / cell.digest
@@ -54,18 +57,18 @@ class Places:
 
 
 def add_folders(parser: argparse.ArgumentParser) -> None:
-    """The options that name the folders; `named_places` reads them."""
-    results = Path(__file__).with_name("results")
+    """The options that name the folders; `named_folders` reads them."""
+    results = Path(__file__).parents[1] / "results"
     parser.add_argument("--data", type=Path, default=os.environ.get("SELFCONTRAST_VOC"), help="photographs")
     parser.add_argument("--work", type=Path, default=Path("runs/experiments"), help="caches, logs, checkpoints")
-    parser.add_argument("--results", type=Path, default=results, help="one file a cell")
+    parser.add_argument("--results", type=Path, default=results, help="one file a study")
 
 
-def named_places(given: argparse.Namespace) -> Places:
+def named_folders(given: argparse.Namespace) -> Folders:
     """
     >>> parser = argparse.ArgumentParser()
     >>> add_folders(parser)
-    >>> named_places(parser.parse_args(["--work", "w", "--data", "d"])).photographs.name
+    >>> named_folders(parser.parse_args(["--work", "w", "--data", "d"])).photographs.name
     'd'
     """
-    return Places(given.work, given.results, Path(given.data) if given.data else None)
+    return Folders(given.work, given.results, Path(given.data) if given.data else None)

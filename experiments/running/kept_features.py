@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import torch
 from data.episodes import Episode, ImageList
-from training.cached_episodes import FeatureCache, cached
+from data.transforms import read_square_truth
 from model.pfenet import Extracted
 from torch import Tensor
-from data.transforms import read_square_truth
+from training.cached_episodes import FeatureCache, cached
 
 PLAIN = 0  # The first of a cache's two views; the other is the mirror image.
 

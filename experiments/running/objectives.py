@@ -4,13 +4,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from training.episode_loss import Batch, EpisodeLoss, Losses
-from running.oracle import Oracle
 from model.pfenet import PFENet
 from recipe import Recipe
-from running.small_hosts import CosineLoss
 from torch import Tensor
+from training.episode_loss import Batch, EpisodeLoss, Losses
 
+from running.oracle import Oracle
+from running.small_hosts import CosineLoss
 from selfcontrast import SelfContrastiveAuxiliary
 
 

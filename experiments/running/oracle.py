@@ -6,13 +6,13 @@ paper says if its regions told hidden objects from background.
 
 import torch
 from data.episodes import Episode
-from training.cached_episodes import draw_views
+from data.transforms import read_square_truth
 from jaxtyping import Bool, Int
-from training.episode_loss import Batch, EpisodeLoss, Losses
 from model.pfenet import PFENet
 from recipe import Recipe
 from torch import Tensor
-from data.transforms import read_square_truth
+from training.cached_episodes import draw_views
+from training.episode_loss import Batch, EpisodeLoss, Losses
 
 from selfcontrast import SelfContrastiveAuxiliary
 from selfcontrast.prototypes import resize_nearest

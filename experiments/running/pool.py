@@ -12,17 +12,18 @@ from pathlib import Path
 
 from grid.cell import Cell
 from runtime.atomic_files import write_text_atomically
-from running.folders import Places
 from tqdm import tqdm
 
-TRIAL = Path(__file__).with_name("trial.py")
+from running.folders import Folders
+
+EXPERIMENTS = Path(__file__).parents[1]
 # Memory that a step frees stays with the process: to ask the system for it anew takes as long as to fill it.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "4294967296"}
 Running = dict[subprocess.Popen[bytes], Cell]
 
 
 def run_cells(
-    cells: Sequence[Cell], places: Places, jobs: int, expected: Callable[[Cell], float] = lambda _: 1.0
+    cells: Sequence[Cell], folders: Folders, jobs: int, expected: Callable[[Cell], float] = lambda _: 1.0
 ) -> list[Cell]:
     """Run the cells that have no result yet, `jobs` at a time, and return those that failed.
 
@@ -32,8 +33,8 @@ def run_cells(
     Raises:
         KeyboardInterrupt: on Ctrl-C, when all processes have written their checkpoints and ended.
     """
-    waiting = [one for one in {one.digest: one for one in cells}.values() if not places.result(one).is_file()]
-    print(f"{len(waiting)} cells to run; logs and checkpoints below {places.work / 'cells'}")
+    waiting = [one for one in {one.digest: one for one in cells}.values() if folders.result(one) is None]
+    print(f"{len(waiting)} cells to run; logs and checkpoints below {folders.work / 'cells'}")
     failed: list[Cell] = []
     running: Running = {}
     bar = "{desc} {percentage:3.0f} % |{bar}| {elapsed} gone, {remaining} left"
@@ -43,7 +44,7 @@ def run_cells(
             while waiting or running:
                 while waiting and len(running) < jobs:
                     one = waiting.pop(0)
-                    running[_start(one, places)] = one
+                    running[_start(one, folders)] = one
                 time.sleep(0.1)
                 for process in [process for process in running if process.poll() is not None]:
                     one = running.pop(process)
@@ -56,23 +57,24 @@ def run_cells(
     return failed
 
 
-def log_of(cell: Cell, places: Places) -> Path:
-    return places.run(cell) / "log.txt"
+def log_of(cell: Cell, folders: Folders) -> Path:
+    return folders.run(cell) / "log.txt"
 
 
-def _start(cell: Cell, places: Places) -> subprocess.Popen[bytes]:
+def _start(cell: Cell, folders: Folders) -> subprocess.Popen[bytes]:
     """A process of its own session, which a terminal's Ctrl-C does not reach: `_end` tells it once."""
-    description = places.run(cell) / "cell.json"
+    description = folders.run(cell) / "cell.json"
     write_text_atomically(description, json.dumps(asdict(cell), indent=2) + "\n")
-    folders = {"--work": places.work, "--results": places.results, "--data": places.photographs}
-    options = [str(word) for name, folder in folders.items() if folder for word in (name, folder)]
-    with log_of(cell, places).open("ab") as log:
+    named = {"--work": folders.work, "--results": folders.results, "--data": folders.photographs}
+    options = [str(word) for name, folder in named.items() if folder for word in (name, folder)]
+    paths = [str(EXPERIMENTS), *filter(None, [os.environ.get("PYTHONPATH")])]
+    with log_of(cell, folders).open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, str(TRIAL), str(description), *options],
+            [sys.executable, "-m", "running.trial", str(description), *options],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=os.environ | ONE_THREAD,
+            env=os.environ | ONE_THREAD | {"PYTHONPATH": os.pathsep.join(paths)},
             start_new_session=True,
         )
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from model.backbones import Backbone, build_backbone
-from training.episode_loss import EpisodeLoss
 from model.pfenet import Encoded, Extracted, Logits, PFENet
 from recipe import Recipe
 from torch import Tensor, nn
+from training.episode_loss import EpisodeLoss
 
 # Cosines are too close together for a softmax; PANet multiplies them by this.
 SHARPNESS = 20.0

@@ -1,6 +1,6 @@
-"""Train and evaluate one cell, in this process: the result that its file holds.
+"""Train and evaluate one cell, in this process: the result that its line holds.
 
-python experiments/trial.py CELL.json --work DIR --results DIR --data DIR      # what the runner starts for each cell
+python -m running.trial CELL.json --work DIR --results DIR --data DIR      # what the pool starts for each cell
 """
 
 import argparse
@@ -19,34 +19,35 @@ from running import example_modules  # noqa: F401
 # isort: split
 import torch
 import torch.nn.functional as F
-from grid.cell import Cell
-from evidence.counts import Counts
-from runtime.environment import environment
 from data.episodes import Episode, ImageList, digest
 from evaluation.evaluator import episodes_of
-from training.cached_episodes import FeatureCache
-from runtime.atomic_files import write_text_atomically
-from running.kept_features import KeptFeatures
-from running.objectives import objective_of
+from evidence.counts import Counts
+from grid.cell import Cell
+from grid.cell_store import add_cell
 from model.pfenet import Extracted, PFENet
-from running.folders import Places, add_folders, named_places
-from training.feature_cache import open_features
 from recipe import Recipe
+from runtime.environment import environment
 from torch import Tensor
 from tqdm import tqdm
-from train import fit, start_fabric
+from training.cached_episodes import FeatureCache
+from training.feature_cache import open_features
+from training.fit import fit, start_fabric
+
+from running.folders import Folders, add_folders, named_folders
+from running.kept_features import KeptFeatures
+from running.objectives import objective_of
 
 
-def run_cell(cell: Cell, places: Places) -> None:
+def run_cell(cell: Cell, folders: Folders) -> None:
     """Write the cell's result, unless it is there; training goes on from the last checkpoint.
 
     Another process that works on the same cell, left over from a runner that was killed, is waited for.
     """
-    run = places.run(cell)
+    run = folders.run(cell)
     run.mkdir(parents=True, exist_ok=True)
     with _alone(run / "process"):
-        if not places.result(cell).is_file():
-            write_text_atomically(places.result(cell), json.dumps(result_of(cell, places), ensure_ascii=False) + "\n")
+        if folders.result(cell) is None:
+            add_cell(folders.results, cell, result_of(cell, folders))
 
 
 @contextmanager
@@ -60,10 +61,10 @@ def _alone(path: Path) -> Iterator[None]:
         yield
 
 
-def result_of(cell: Cell, places: Places) -> dict[str, Any]:
+def result_of(cell: Cell, folders: Folders) -> dict[str, Any]:
     """Train, evaluate, and say all that a table could ask of the cell."""
     started = time.monotonic()
-    recipe = places.recipe(cell)
+    recipe = folders.recipe(cell)
     _check_task(cell, recipe)
     model, training = fit(recipe, start_fabric(recipe.precision), objective_of(cell.objective, recipe))
     trained = time.monotonic()
@@ -94,7 +95,7 @@ def _check_task(cell: Cell, recipe: Recipe) -> None:
         if getattr(auxiliary, name) != value:
             raise ValueError(
                 f"task: expected the library's default {name}={value!r}, got {getattr(auxiliary, name)!r}; set it in "
-                "TASK of experiments/grid.py, which makes other cells"
+                "TASK of experiments/grid/study.py, which makes other cells"
             )
 
 
@@ -148,7 +149,7 @@ def main() -> None:
     add_folders(parser)
     given = parser.parse_args()
     cell = Cell(**json.loads(given.cell.read_text()))
-    run_cell(cell, named_places(given))
+    run_cell(cell, named_folders(given))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from selfcontrast.errors import values_are_free, values_of
 
 
 class Lloyd:
-    """FeatureMatrix to be put into K clusters.
+    """Pixels to be put into K clusters.
 
     Args:
         weights: 1/‖x‖ of the pixels that count, 0 of the others, which get a label but move no centre.

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from selfcontrast import clustering, cosine_kmeans
+from selfcontrast import cosine_kmeans
+from selfcontrast.clustering import kmeans
 from selfcontrast.clustering.seeding import SEEDINGS
 
 

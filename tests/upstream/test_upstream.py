@@ -15,9 +15,9 @@ from running import attached, compare_by_hand, forward, without_draws
 from torch import nn
 
 from selfcontrast import SelfContrastiveAuxiliary
+from selfcontrast.attach.presets import PRESETS, REFUSED
 from selfcontrast.auxiliary import PRIORS
 from selfcontrast.errors import InputError
-from selfcontrast.attach.presets import PRESETS, REFUSED
 
 pytestmark = pytest.mark.filterwarnings("ignore:.* is experimental", "ignore::UserWarning", "ignore::FutureWarning")
 

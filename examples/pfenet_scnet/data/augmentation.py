@@ -5,10 +5,11 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from data.masks import UNLABELLED
 from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import v2
+
+from data.masks import UNLABELLED
 from data.transforms import MEAN_COLOUR
 
 AUGMENTATION = "scale, rotation, blur, mirroring and random crop, as PFENet's"

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from runtime.atomic_files import write_text_atomically
-from data.masks import UNLABELLED
 from pycocotools import mask as run_lengths
 from pycocotools.coco import COCO
-from data.sources import Damaged, SHOWN, in_parallel, link_folder, require, save_mask, say_count, write_list
+from runtime.atomic_files import write_text_atomically
+
+from data.masks import UNLABELLED
+from data.preparation import SHOWN, Damaged, in_parallel, link_folder, require, save_mask, say_count, write_list
 
 URLS = "http://images.cocodataset.org/zips/{part}.zip and .../annotations/annotations_trainval2014.zip"
 # Images that have an instance: PFENet's lists hold just these.

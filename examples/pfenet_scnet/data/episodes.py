@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
 from data.folds import VOC_CLASSES, base_classes, class_names, novel_classes
 from data.masks import count_masks
 

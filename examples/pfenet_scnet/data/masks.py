@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from runtime.atomic_files import write_text_atomically
 from PIL import Image
+from runtime.atomic_files import write_text_atomically
 from tqdm import tqdm
 
 UNLABELLED = 255
@@ -26,7 +26,7 @@ def read_mask(path: Path) -> np.ndarray:
 
 
 def count_pixels(mask: np.ndarray) -> dict[int, int]:
-    """FeatureMatrix of each class, without background and the unlabelled.
+    """Pixels of each class, without background and the unlabelled.
 
     >>> count_pixels(np.array([[0, 3], [3, 255]], np.uint8))
     {3: 2}

@@ -12,9 +12,10 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from data.folds import FOLDS, novel_classes
 from PIL import Image, ImageDraw, ImageFilter
 from tqdm import tqdm
+
+from data.folds import FOLDS, novel_classes
 
 WIDTH, HEIGHT = 256, 192
 MIN_PIXELS = 500

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import cv2
 import torch
-from data.episodes import Episode, ImageList, Item
-from data.masks import UNLABELLED, read_mask
 from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision import tv_tensors
 from torchvision.transforms import v2
+
+from data.episodes import Episode, ImageList, Item
+from data.masks import UNLABELLED, read_mask
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 MEAN_COLOUR = tuple(round(255 * value) for value in MEAN)

@@ -5,11 +5,22 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from data.folds import VOC_CLASSES
-from data.masks import read_mask
 from PIL import UnidentifiedImageError
 from scipy.io import loadmat
-from data.sources import Damaged, SHOWN, in_parallel, link_folder, read_names, require, save_mask, say_count, write_list
+
+from data.folds import VOC_CLASSES
+from data.masks import read_mask
+from data.preparation import (
+    SHOWN,
+    Damaged,
+    in_parallel,
+    link_folder,
+    read_names,
+    require,
+    save_mask,
+    say_count,
+    write_list,
+)
 
 VOC_URL = "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar"
 SBD_URL = "https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours/benchmark.tgz"

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from data.episodes import Episode, ImageList, sample_episodes
+from data.transforms import evaluation_transform, finish, square_truth
 from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import v2
-from data.transforms import evaluation_transform, finish, square_truth
 
 Draw = Callable[[ImageList, Sequence[int], int, int, int], list[Episode]]
 PASSES = 10

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from data.episodes import Episode, ImageList
-from runtime.interrupts import ignore_interrupts
+from data.transforms import read_pair
 from model.pfenet import Extracted, PFENet
-from evaluation.protocols import Protocol
+from runtime.interrupts import ignore_interrupts
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
-from data.transforms import read_pair
+
+from evaluation.protocols import Protocol
 
 
 class SharedFeatures:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import torch
 import torchvision
-from model.batchnorm_folding import fold
 from torch import Tensor, nn
+
+from model.batchnorm_folding import fold
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from model.backbones import Backbone
 from torch import Tensor, nn
+
+from model.backbones import Backbone
 
 Logits = tuple[Tensor, ...]
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import matplotlib
 import torch
 from data.episodes import Episode, ImageList
+from data.transforms import EpisodeDataset, displayable
 from evaluation.evaluator import episodes_of
+from evaluation.protocols import PROTOCOLS
 from matplotlib import pyplot
 from model.pfenet import PFENet
-from evaluation.protocols import PROTOCOLS
 from recipe import Recipe
 from torch import Tensor
-from data.transforms import EpisodeDataset, displayable
 
 from selfcontrast import overlay_labels
 

@@ -4,10 +4,11 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from training.checkpoint import save_weights
 from evaluation.evaluator import episodes_of, evaluate
 from model.pfenet import PFENet
 from recipe import Recipe
+
+from training.checkpoint import save_weights
 
 
 class Selection:

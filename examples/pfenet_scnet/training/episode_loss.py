@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from training.cached_episodes import cached
+from data.transforms import normalise
 from model.pfenet import Encoded, Logits, PFENet
 from torch import Tensor, nn
-from data.transforms import normalise
 
 from selfcontrast import SelfContrastiveAuxiliary
+from training.cached_episodes import cached
 
 Batch = dict[str, Tensor]
 

@@ -15,14 +15,15 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 from data.episodes import ImageList
-from training.cached_episodes import BY_IMAGE, BY_PAIR, FeatureCache
-from runtime.interrupts import ignore_interrupts
+from data.transforms import evaluation_transform, read_pair
 from model.pfenet import PFENet
+from runtime.interrupts import ignore_interrupts
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 from tqdm import tqdm
-from data.transforms import evaluation_transform, read_pair
+
+from training.cached_episodes import BY_IMAGE, BY_PAIR, FeatureCache
 
 Pairs = list[tuple[int, int]]
 

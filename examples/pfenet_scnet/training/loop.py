@@ -8,18 +8,19 @@ so that L1 is the mean over those of the whole batch, however it is cut.
 from pathlib import Path
 
 import torch
-from training.sharded_batches import Division, Share
-from training.cached_episodes import CachedEpisodes
-from runtime.interrupts import ignore_interrupts, interrupt_flag
-from training.run_writer import Keeper
-from lightning_fabric import Fabric
 from data.masks import UNLABELLED
-from training.episode_loss import Batch, Losses
+from data.transforms import EpisodeDataset
+from lightning_fabric import Fabric
 from recipe import Recipe
+from runtime.interrupts import ignore_interrupts, interrupt_flag
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
-from data.transforms import EpisodeDataset
+
+from training.cached_episodes import CachedEpisodes
+from training.episode_loss import Batch, Losses
+from training.run_writer import RunWriter
+from training.sharded_batches import ShardedBatch, ShardedSampler
 
 
 def poly_rate(recipe: Recipe, step: int) -> float:
@@ -27,7 +28,7 @@ def poly_rate(recipe: Recipe, step: int) -> float:
     return recipe.learning_rate * (1 - step / recipe.steps) ** 0.9
 
 
-def backward(fabric: Fabric, task: nn.Module, batch: Batch, division: Division, seed: int, step: int) -> Losses:
+def backward(fabric: Fabric, task: nn.Module, batch: Batch, division: ShardedBatch, seed: int, step: int) -> Losses:
     """Add the gradients of one step, and return this process's part of the whole batch's losses."""
     passes = [dict(zip(batch, parts, strict=True)) for parts in zip(*_cut(batch, division.micro_batch), strict=True)]
     labelled = [(one["mask"] != UNLABELLED).sum() for one in passes]
@@ -60,17 +61,17 @@ def run_steps(
 ) -> int:
     """Train from step `start` and return how many steps are done: all, unless Ctrl-C came."""
     micro_batch = recipe.micro_batch or max(recipe.batch // fabric.world_size, 1)
-    division = Division(recipe.batch, micro_batch, fabric.world_size, fabric.global_rank)
+    division = ShardedBatch(recipe.batch, micro_batch, fabric.world_size, fabric.global_rank)
     steps = range(start, recipe.steps)
     loader = DataLoader(
         dataset,
         division.part,
-        sampler=Share(division, steps),
+        sampler=ShardedSampler(division, steps),
         num_workers=loaders(recipe),
         pin_memory=fabric.device.type == "cuda",
         worker_init_fn=ignore_interrupts,
     )
-    keeper = Keeper(recipe, fabric, task.module.model, optimizer, run)
+    keeper = RunWriter(recipe, fabric, task.module.model, optimizer, run)
     task.train()
     done = start
     with (

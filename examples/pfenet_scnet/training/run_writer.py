@@ -5,15 +5,16 @@ from math import isfinite
 from pathlib import Path
 
 import torch
-from training.checkpoint import save_atomically
 from lightning_fabric import Fabric
-from training.episode_loss import Losses
 from model.pfenet import PFENet
 from recipe import Recipe
+
+from training.checkpoint import save_atomically
 from training.checkpoint_selection import Selection
+from training.episode_loss import Losses
 
 
-class Keeper:
+class RunWriter:
     """Writes losses, candidates and checkpoints into the run's folder, from the first process alone."""
 
     def __init__(

@@ -7,7 +7,7 @@ from torch.utils.data import Sampler
 
 
 @dataclass(frozen=True)
-class Division:
+class ShardedBatch:
     """How `processes` share a batch: each takes `part` episodes in a row, `micro_batch` a forward pass."""
 
     batch: int
@@ -31,10 +31,10 @@ class Division:
         return (step * self.batch + self.rank * self.part) // self.micro_batch
 
 
-class Share(Sampler[int]):
+class ShardedSampler(Sampler[int]):
     """The places in the schedule of the episodes that one process sees, step after step."""
 
-    def __init__(self, division: Division, steps: range) -> None:
+    def __init__(self, division: ShardedBatch, steps: range) -> None:
         self.division = division
         self.steps = steps
 

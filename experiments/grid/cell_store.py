@@ -1,0 +1,61 @@
+"""Finished cells: below a results folder one file for each study, in it one line of JSON for each cell."""
+
+import fcntl
+import json
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import IO, Any
+
+from grid.cell import Cell
+from grid.studies import every_cell
+
+Row = dict[str, Any]
+
+
+def file_of(results: Path, cell: Cell) -> Path:
+    """The file of the first study that needs the cell; `other.jsonl` for a cell that no study names."""
+    names = (name for name, one in every_cell() if one.digest == cell.digest)
+    return results / "cells" / f"{next(names, 'other')}.jsonl"
+
+
+def finished_cells(results: Path) -> dict[str, Row]:
+    """Digest → result of every cell that is finished, whichever file it stands in.
+
+    Raises:
+        ValueError: two lines describe the same cell.
+    """
+    found: dict[str, Row] = {}
+    for path in sorted((results / "cells").glob("*.jsonl")):
+        state = path.stat()
+        for digest, row in _read(path, state.st_mtime_ns, state.st_size):
+            if digest in found:
+                raise ValueError(f"{path}: expected one line for each cell, got two of {digest}; delete one of them")
+            found[digest] = row
+    return found
+
+
+def add_cell(results: Path, cell: Cell, row: Row) -> None:
+    """Append a finished cell. Processes take turns, and a line that a crash cut off makes room."""
+    path = file_of(results, cell)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+b") as file:
+        # The system ends the lock with the process, however that ends.
+        fcntl.flock(file, fcntl.LOCK_EX)
+        _drop_torn_line(file)
+        file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@lru_cache(maxsize=64)
+def _read(path: Path, changed: int, size: int) -> list[tuple[str, Row]]:
+    """The whole lines of a file; it is read again when `changed` or `size` is another."""
+    whole, _, _ = path.read_bytes().rpartition(b"\n")
+    rows: list[Row] = [json.loads(line) for line in whole.split(b"\n") if line]
+    return [(Cell(**row["cell"]).digest, row) for row in rows]
+
+
+def _drop_torn_line(file: IO[bytes]) -> None:
+    file.seek(0)
+    file.truncate(file.read().rfind(b"\n") + 1)

@@ -1,0 +1,150 @@
+"""The shared-feature evaluation against one episode at a time, and against what can be counted by hand."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from common.one_at_a_time import evaluate_one_at_a_time
+from evaluate import asked
+from evaluation.evaluator import evaluate, evaluate_seeds
+from evaluation.protocols import PROTOCOLS
+from model.backbones import build_backbone
+from model.pfenet import PFENet
+from recipe import Recipe
+from tiny_backbone import tiny_backbone
+from torch import nn
+from voc_tree import mask_with, write_voc
+
+EXAMPLE = Path(__file__).parents[3] / "examples" / "pfenet_scnet"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Every class of fold 0 in three images at least, some together, in both orientations."""
+    masks = [mask_with(1 + i % 5, 1 + (i + 2) % 5, size=(40, 60) if i % 2 else (70, 50)) for i in range(10)]
+    return write_voc(tmp_path_factory.mktemp("voc"), masks, split="val")
+
+
+@pytest.fixture
+def recipe(data):
+    return Recipe(data=str(data), fold=0, size=48, batch=4, episodes=40, min_pixels=100, workers=0)
+
+
+@pytest.fixture
+def model():
+    """Untrained, and hard: each cell of the last grid is foreground or background by far, about half of them each.
+
+    Soft logits cross 0 so near to some of 150,000 pixels that the order of a sum would decide them.
+    """
+    torch.manual_seed(0)
+    model = PFENet(tiny_backbone(), channels=16, scales=(6, 3)).eval()
+    for convolution in (module for module in model.modules() if isinstance(module, nn.Conv2d)):
+        nn.init.kaiming_normal_(convolution.weight)
+    pictures, masks = torch.rand(8, 1, 3, 48, 48), torch.ones(8, 1, 48, 48)
+    with torch.no_grad():
+        logits = model(pictures[:, 0], pictures, masks)
+        model.cls[3].bias[0] += (logits[:, 1] - logits[:, 0]).median()
+    # Unlike amounts: halfway between equal ones a pixel would be a tie again.
+    levels = torch.tensor([[1.0, 0.0], [0.0, 1.618]])
+    model.cls.register_forward_hook(lambda _module, _inputs, logits: levels[logits.argmax(1)].movedim(-1, 1))
+    return model
+
+
+@pytest.mark.parametrize("shot", [1, 3])
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_scores_are_those_of_one_episode_at_a_time(model, recipe, protocol, shot):
+    recipe.protocol, recipe.shot = protocol, shot
+    images = recipe.evaluation_images()
+    scores = evaluate(model, recipe, images).scores
+    expected = evaluate_one_at_a_time(model, recipe, images)
+    assert scores == expected
+    assert 0 < scores.miou < 100
+
+
+def test_little_memory_changes_nothing_but_the_number_of_passes(model, recipe):
+    images, passes = recipe.evaluation_images(), []
+    model.layer0.register_forward_pre_hook(lambda _module, _inputs: passes.append(1))
+    expected, ample = evaluate(model, recipe, images), len(passes)
+    recipe.evaluation_memory = 1e-4
+    assert evaluate(model, recipe, images) == expected
+    # One pass each measures how much an image takes.
+    assert ample == 1 + 10 and len(passes) - ample > 1 + 10
+
+
+def test_seeds_share_features_and_each_has_its_own_scores(model, recipe):
+    images, passes = recipe.evaluation_images(), []
+    model.layer0.register_forward_pre_hook(lambda _module, _inputs: passes.append(1))
+    together = evaluate_seeds(model, recipe, images, [1, 2, 3])
+    assert len(passes) == 1 + 10
+    recipe.evaluation_seed = 2
+    assert evaluate(model, recipe, images) == together[1]
+    assert len({evaluation.digest for evaluation in together}) == 3
+
+
+@pytest.mark.parametrize(
+    ("protocol", "labelled", "foreground"),
+    # The mask is 40 x 60 with a block of 10 x 10, its last column unlabelled.
+    # HSNet squashes it to 60 x 60: rows 10..19 of 40 become 15 rows of 60.
+    [("ours", 40 * 59, 100), ("pfenet", 40 * 59, 100), ("bam", 40 * 59, 100), ("hsnet", 60 * 59, 150)],
+)
+def test_truths_have_the_size_that_the_protocol_says(tmp_path, model, protocol, labelled, foreground):
+    data = write_voc(tmp_path, [mask_with(c) for c in (1, 2, 3, 4, 5)] * 2, split="val")
+    recipe = Recipe(data=str(data), fold=0, size=60, batch=4, episodes=10, min_pixels=100, workers=0, protocol=protocol)
+    evaluation = evaluate(model, recipe, recipe.evaluation_images())
+    assert evaluation.chance == pytest.approx(100 * foreground / labelled)
+
+
+def test_base_classes_can_be_evaluated_instead(model, recipe):
+    scores = evaluate(model, recipe, recipe.evaluation_images(), classes=[1, 2]).scores
+    assert scores.class_iou.keys() == {1, 2}
+
+
+def test_a_protocol_brings_its_count_and_seeds_unless_others_are_given(data, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    Recipe(data=str(data), fold=0, episodes=40, min_pixels=100, evaluation_seed=7).save(run / "recipe.yaml")
+
+    def settings(*options):
+        target, recipe, seeds = asked([str(run), *options])
+        assert target == run and recipe.fold == 0
+        return recipe.protocol, recipe.episodes, seeds
+
+    assert settings() == ("ours", 40, [7])
+    assert settings("--protocol", "bam") == ("bam", 1_000, [510, 365, 382, 322, 988])
+    assert settings("--protocol", "pfenet", "--episodes", "9", "--seeds", "1", "2") == ("pfenet", 9, [1, 2])
+    assert asked([str(run), "--shot", "5"])[1].shot == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [(["nowhere"], "expected a run's folder or a file of weights"), ([".", "--seeds", "3", "3"], "each seed once")],
+)
+def test_refuses_what_it_cannot_evaluate(arguments, sentence, capsys):
+    with pytest.raises(SystemExit):
+        asked(arguments)
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_published_checkpoint_is_evaluated_by_one_command(data, tmp_path):
+    torch.manual_seed(0)
+    model = PFENet(build_backbone("efficientnet_lite0"), channels=8, scales=(4, 2))
+    weights = {f"module.{name}": value for name, value in model.state_dict().items()}
+    torch.save({"epoch": 3, "state_dict": weights, "optimizer": {"param_groups": [{"lr": 0.1}]}}, tmp_path / "p.pth")
+    options = {"data": data, "fold": 0, "size": 48, "channels": 8, "scales": "[4,2]", "min_pixels": 100}
+    command = [sys.executable, EXAMPLE / "evaluate.py", tmp_path / "p.pth", "--seeds", "1", "2", "--episodes", "20"]
+    command += [f"--{name}={value}" for name, value in options.items()]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert (
+        "±" in result.stdout
+        and "aeroplane" in result.stdout
+        and "p.pth: fold 0, 1-shot, protocol ours" in result.stdout
+    )
+    scores = json.loads((tmp_path / "p-evaluation-ours-1shot-20-seeds1-2.json").read_text())
+    assert scores["miou"] == pytest.approx((scores["seeds"]["1"]["miou"] + scores["seeds"]["2"]["miou"]) / 2)
+    assert scores["miou_spread"] > 0
