@@ -4,7 +4,7 @@ python benchmarks/operations.py     # seconds; no GPU is needed, for no value is
 
 The task runs at the paper's size on tensors without values, forward and backward, without the host's own comparison,
 by the very code that runs on a GPU. Views cost nothing and do not count; of every other operation the bytes of all that
-it reads and writes do. `tests/test_operations.py` holds the committed figures against the code.
+it reads and writes do. `tests/benchmarks/test_operations.py` holds the committed figures against the code.
 """
 
 from collections.abc import Callable

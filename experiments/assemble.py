@@ -1,4 +1,4 @@
-"""From the files in results/ alone: every study's tables and figures, written to results/ and into docs/evidence.md.
+"""From the files in results/ alone: every study's tables and figures, written to results/ and into docs/evidence/.
 
 python experiments/assemble.py          # whatever has been run; the rest stays "not run yet"
 """
@@ -102,37 +102,42 @@ def fill(text: str, name: str, content: str) -> str:
     opening, closing = f"<!-- {name} -->", f"<!-- /{name} -->"
     pattern = re.compile(f"{re.escape(opening)}\n.*?{re.escape(closing)}", re.DOTALL)
     if not pattern.search(text):
-        raise ValueError(f"document: expected the markers {opening} and {closing}, got none; add them where it belongs")
+        raise ValueError(f"page: expected the markers {opening} and {closing}, got none; add them where it belongs")
     return pattern.sub(lambda _: f"{opening}\n{content}\n{closing}", text)
 
 
-def assemble(results: Path, document: Path) -> None:
-    """Write `results/STUDY.json`, `results/STUDY.png` and every marked block of the document."""
-    text = document.read_text()
+def assemble(results: Path, pages: Path) -> None:
+    """Write `results/STUDY.json`, `results/STUDY.png` and every marked block of the pages."""
+    texts = {name: (pages / f"{name}.md").read_text() for name in [*STUDIES, "how"]}
     for name, study in STUDIES.items():
         report, picture = report_of(name, study, results), None
         if report["cells"]:
             write_text_atomically(results / f"{name}.json", json.dumps(report, indent=2, ensure_ascii=False) + "\n")
         if report["gains"]:
             draw_gains(report, results / f"{name}.png")
-            picture = os.path.relpath(results / f"{name}.png", document.parent)
-        text = fill(text, name, block(report, picture))
+            picture = os.path.relpath(results / f"{name}.png", pages)
+        texts[name] = fill(texts[name], name, block(report, picture))
         print(f"{name}: {report['cells']} of {report['wanted']} cells")
     looked_at = results / "purity.json"
-    text = fill(text, "purity", purity_block(json.loads(looked_at.read_text()) if looked_at.is_file() else None))
-    text = fill(text, "again", repeated_block(repeated(STUDIES, results, results / "again")))
+    purity = json.loads(looked_at.read_text()) if looked_at.is_file() else None
+    texts["regions"] = fill(texts["regions"], "purity", purity_block(purity))
+    texts["how"] = fill(texts["how"], "again", repeated_block(repeated(STUDIES, results, results / "again")))
     rows = spent(results)
     write_text_atomically(results / "budget.json", json.dumps(rows, indent=2) + "\n")
-    write_text_atomically(document, fill(text, "budget", budget_block(rows)))
+    texts["how"] = fill(texts["how"], "budget", budget_block(rows))
+    for name, text in texts.items():
+        write_text_atomically(pages / f"{name}.md", text)
 
 
 def main() -> None:
     """Assemble what the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=ROOT / "experiments" / "results", help="holds cells/")
-    parser.add_argument("--document", type=Path, default=ROOT / "docs" / "evidence.md", help="with a study's markers")
+    parser.add_argument(
+        "--pages", type=Path, default=ROOT / "docs" / "evidence", help="a page a study, with its markers"
+    )
     given = parser.parse_args()
-    assemble(given.results, given.document)
+    assemble(given.results, given.pages)
 
 
 if __name__ == "__main__":

@@ -46,8 +46,8 @@ class Shown(NamedTuple):
 def chosen(episodes: list[Episode], baseline: list[float], scnet: list[float]) -> list[Shown]:
     """The episodes at `QUANTILES` of the difference; of equal ones the earlier stands first."""
     order = sorted(range(len(episodes)), key=lambda index: scnet[index] - baseline[index])
-    folders = [order[round(quantile * (len(order) - 1))] for quantile in QUANTILES]
-    return [Shown(quantile, episodes[i], baseline[i], scnet[i]) for quantile, i in zip(QUANTILES, folders, strict=True)]
+    places = [order[round(quantile * (len(order) - 1))] for quantile in QUANTILES]
+    return [Shown(quantile, episodes[i], baseline[i], scnet[i]) for quantile, i in zip(QUANTILES, places, strict=True)]
 
 
 def iou(prediction: Tensor, labels: Tensor, target: int) -> float:

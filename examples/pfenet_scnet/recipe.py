@@ -37,7 +37,7 @@ class Recipe:
         min_pixels: an (image, class) pair counts from so many pixels on; 2,048 is the rule for full-size VOC. By
             default what fits the drawn scenes, or pictures of 320 pixels, as in voc-small.
         hidden: share of the drawn training scenes that hide a novel object.
-        backbone: see backbones.py.
+        backbone: see model/backbones.py.
         backbone_weights: "imagenet" or a checkpoint's path.
         channels: compared channels D; the published model has 256.
         scales: pooled grids; the published model has 60, 30, 15, 8.
@@ -64,7 +64,7 @@ class Recipe:
         select_every: steps between two looks at the candidates.
         select_episodes: episodes a look.
         episodes: evaluation episodes.
-        protocol: whose evaluation, see protocols.py; scores under different ones are not comparable.
+        protocol: whose evaluation, see evaluation/protocols.py; scores under different ones are not comparable.
         evaluation_memory: gigabytes of backbone features that evaluation holds at once; with less, images are computed
             again.
         seed: of weights, training episodes and draws.

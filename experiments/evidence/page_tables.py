@@ -1,4 +1,4 @@
-"""Rows in markdown: what stands between a study's two markers in docs/evidence.md."""
+"""Rows in markdown: what stands between a study's two markers of its page in docs/evidence/."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -30,7 +30,7 @@ def block(report: Row, picture: str | None) -> str:
 
 
 def budget_block(rows: Sequence[Row]) -> str:
-    """The grid's budget, see budget.py."""
+    """The grid's budget, see grid/budget.py."""
     header = ["study", "cells", "not in a study above", "seconds a cell, assumed", "hours on two cores, assumed"]
     header += ["cells finished", "seconds a cell, measured", "hours on two cores, measured"]
     return table(header, [_budget_line(row) for row in rows])
@@ -42,7 +42,7 @@ def _budget_line(row: Row) -> list[str]:
 
 
 def purity_block(report: Row | None) -> str:
-    """How much of its region a hidden object fills, see purity.py."""
+    """How much of its region a hidden object fills, see ../purity.py."""
     if report is None:
         return NOT_RUN
     counts = list(report["rows"][0]["purity"])

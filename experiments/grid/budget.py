@@ -12,7 +12,7 @@ Row = dict[str, float | str]
 def expected_seconds(cell: Cell) -> float:
     """Of one cell.
 
-    >>> from grid import BASELINE, cell
+    >>> from grid.study import BASELINE, cell
     >>> round(expected_seconds(cell(0, 0, steps=100)) - expected_seconds(cell(0, 0, steps=100, **BASELINE)), 9)
     3.6
     """

@@ -15,8 +15,8 @@ class Cell:
 
     Attributes:
         data: "photographs", the folder that the command line names, or "scenes", drawn with `recipe["hidden"]`.
-        host: the model, a name in small_hosts.py.
-        objective: what a step minimises, a name in objectives.py.
+        host: the model, a name in running/small_hosts.py.
+        objective: what a step minimises, a name in running/objectives.py.
         recipe: every setting of `Recipe` that can change the result, fold and seed among them.
         task: what the recipe leaves to the defaults of `SelfContrastiveAuxiliary`; empty where the task is off.
         classes: which are evaluated: "novel", or "base", on images without any novel object.

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from clustering import CHANNELS_LAST, CONTIGUOUS, clusterings, layouts
+from common.measure import ROOT
 from common.peers import PEERS, initial_centres, rows, unit_rows
 from common.plain_kmeans import exact_labels, objectives
 from torch import Tensor
@@ -33,7 +34,7 @@ def test_faiss_at_least_is_installed() -> None:
 
 
 def test_every_peer_is_listed_with_its_version() -> None:
-    listed = (__import__("measure").ROOT / "benchmarks" / "requirements-peers.txt").read_text()
+    listed = (ROOT / "benchmarks" / "requirements-peers.txt").read_text()
     assert all(f"\n{distribution}==" in listed for _, distribution in PEERS.values())
 
 

@@ -13,40 +13,50 @@ from grid.studies import STUDIES
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
-DOCUMENT = ROOT / "docs" / "evidence.md"
+PAGES = ROOT / "docs" / "evidence"
 
 
 @pytest.fixture
-def document(tmp_path):
-    return Path(shutil.copy(DOCUMENT, tmp_path / "evidence.md"))
+def pages(tmp_path):
+    return Path(shutil.copytree(PAGES, tmp_path / "docs" / "evidence"))
 
 
-def blocks(document):
-    text = document.read_text()
-    return {name: text.partition(f"<!-- {name} -->\n")[2].partition(f"\n<!-- /{name} -->")[0] for name in STUDIES}
+def blocks(pages):
+    texts = {name: (pages / f"{name}.md").read_text() for name in STUDIES}
+    return {
+        name: text.partition(f"<!-- {name} -->\n")[2].partition(f"\n<!-- /{name} -->")[0]
+        for name, text in texts.items()
+    }
 
 
-def test_the_committed_page_is_what_the_committed_cells_give(document):
-    results = document.parent / "results"
+def test_the_committed_pages_and_tables_are_what_the_committed_cells_give(pages, tmp_path):
+    results = tmp_path / "experiments" / "results"
     shutil.copytree(ROOT / "experiments" / "results", results)
-    before = document.read_text()
-    assemble(results, document)
-    links = document.read_text().replace("](results/", "](../experiments/results/")
-    assert links == before
+    assemble(results, pages)
+    for path in PAGES.iterdir():
+        assert (pages / path.name).read_bytes() == path.read_bytes(), path
+    for path in (ROOT / "experiments" / "results").glob("*.json"):
+        assert (results / path.name).read_bytes() == path.read_bytes(), path
 
 
-def test_a_study_that_has_not_been_run_says_so(document, tmp_path):
-    assemble(tmp_path / "results", document)
-    assert set(blocks(document).values()) == {"not run yet"}
+def test_every_page_is_linked_from_the_summary():
+    summary = (ROOT / "docs" / "evidence.md").read_text()
+    assert len(summary.splitlines()) <= 100
+    assert all(f"](evidence/{path.name})" in summary for path in PAGES.iterdir())
+
+
+def test_a_study_that_has_not_been_run_says_so(pages, tmp_path):
+    assemble(tmp_path / "results", pages)
+    assert set(blocks(pages).values()) == {"not run yet"}
     assert not list((tmp_path / "results").glob("*.png"))
 
 
-def test_a_part_of_a_study_is_shown_as_a_part(document, tmp_path):
+def test_a_part_of_a_study_is_shown_as_a_part(pages, tmp_path):
     for (arm, fold, seed), cell in STUDIES["table3"].cells().items():
         if arm in ("n = 0", "n = 1") and fold < 2:
             write_cell(tmp_path / "results", cell, 30.0 + (arm == "n = 1") * (1 + seed))
-    assemble(tmp_path / "results", document)
-    table3 = blocks(document)["table3"]
+    assemble(tmp_path / "results", pages)
+    table3 = blocks(pages)["table3"]
     assert table3.startswith("**Incomplete**: 8 of 48 cells, seeds 0, 1. n = 0: 4 of 8; n = 1: 4 of 8; n = 2: 0 of 8;")
     assert "Training images that hide a novel object: fold 0 7.5 %, fold 1 7.5 %." in table3
     assert "| n = 0 | 1 | mIoU | 30.0 | 30.0 | – | – | – |" in table3
@@ -54,21 +64,21 @@ def test_a_part_of_a_study_is_shown_as_a_part(document, tmp_path):
     assert f"| n = 1 − n = 0 | 1 | mIoU | {gained} | {gained} | – | – | {gained} (2 folds) | 4 of 4 |" in table3
     assert "| n = 1 | 1 | 25.0 | 20.0 | 50.0 | – |" in table3
     assert "| n = 3 | 3 | 62.2 | 70.5 | 61.1 | 58.1 | 63.0 | +2.2 |" in table3
-    assert "![table3](results/table3.png)" in table3
+    assert "![table3](../../results/table3.png)" in table3
     with Image.open(tmp_path / "results" / "table3.png") as picture:
         # Ours, 1-shot, and the paper's.
         assert 2 * picture.height < picture.width < 3 * picture.height
     report = json.loads((tmp_path / "results" / "table3.json").read_text())
     assert report["cells"] == 8 and report["missing"]["n = 1"] == "4 of 8" and report["commits"] == ["abc"]
-    assert blocks(document)["dose"] == "not run yet"
+    assert blocks(pages)["dose"] == "not run yet"
 
 
-def test_arms_with_other_training_images_are_told_apart(document, tmp_path):
+def test_arms_with_other_training_images_are_told_apart(pages, tmp_path):
     for (_, fold, seed), cell in STUDIES["novel"].cells().items():
         if fold == 0 and seed == 0:
             write_cell(tmp_path / "results", cell, 30.0)
-    assemble(tmp_path / "results", document)
-    novel = blocks(document)["novel"]
+    assemble(tmp_path / "results", pages)
+    novel = blocks(pages)["novel"]
     assert "hide a novel object (PFENet, keep; SCNet, keep): fold 0 7.5 %." in novel
     assert "hide a novel object (PFENet, drop; SCNet, drop): fold 0 0.0 %." in novel
 
@@ -103,9 +113,9 @@ def test_a_page_without_markers_is_refused():
         fill("nothing", "main", "new")
 
 
-def test_the_command_assembles(document, tmp_path):
+def test_the_command_assembles(pages, tmp_path):
     write_cell(tmp_path / "results", STUDIES["schedule"].cells()["200 steps of 8, rate 0.001", 0, 100], 40.0)
     script = [sys.executable, ROOT / "experiments" / "assemble.py", "--results", tmp_path / "results"]
-    done = subprocess.run([*script, "--document", document], check=True, capture_output=True, text=True)
+    done = subprocess.run([*script, "--pages", pages], check=True, capture_output=True, text=True)
     assert "schedule: 1 of 36 cells" in done.stdout
-    assert "| 200 steps of 8, rate 0.001 | 1 | mIoU | 40.0 | – | – | – | – |" in blocks(document)["schedule"]
+    assert "| 200 steps of 8, rate 0.001 | 1 | mIoU | 40.0 | – | – | – | – |" in blocks(pages)["schedule"]

@@ -52,8 +52,8 @@ def test_the_sheet_of_two_runs(data, tmp_path, monkeypatch):
     study = SimpleNamespace(compared={"SCNet": "PFENet"}, cells=lambda: cells)
     monkeypatch.setattr(sheet, "STUDIES", {"main": study})
     monkeypatch.setattr(sheet, "EPISODES", {"1": 6})
-    folders = {"--data": scenes, "--work": folders.work, "--results": folders.results}
-    sheet.main(["--folds", "0", *(str(word) for option in folders.items() for word in option)])
+    options = {"--data": scenes, "--work": folders.work, "--results": folders.results}
+    sheet.main(["--folds", "0", *(str(word) for option in options.items() for word in option)])
     (report,) = json.loads((folders.results / "sheet_main.json").read_text())["sheets"]
     assert (report["arms"], report["fold"], report["seed"], report["episodes"]) == (["PFENet", "SCNet"], 0, 0, 6)
     assert len(report["shown"]) == len(sheet.QUANTILES)

@@ -1,6 +1,6 @@
 """What the frozen backbone makes of every training image, kept on disk: the head then trains without a backbone pass.
 
-A cache is a folder of plain, memory-mapped .npy arrays that `precompute.py` wrote. Axes of an array: images or
+A cache is a folder of plain, memory-mapped .npy arrays that `feature_cache.py` wrote. Axes of an array: images or
 (image, class) pairs, two views (the picture and its mirror image), rows, columns, channels.
 """
 

@@ -1,4 +1,4 @@
-"""Make, once, the cache of backbone features that `features.py` reads, or find it and see that it is not stale.
+"""Make, once, the cache of backbone features that `cached_episodes.py` reads, or find it and see that it is not stale.
 
 A cache is named by a digest of images, classes, backbone and preparation, and has that name only when it is whole. A
 run that is killed while it computes leaves a folder `unfinished-…`, which nothing reads and anyone may delete.

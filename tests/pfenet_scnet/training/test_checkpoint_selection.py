@@ -30,7 +30,8 @@ def test_candidates_come_regularly_and_at_the_end(recipe, tmp_path):
 def test_keeps_the_best_and_a_later_equal_does_not_replace_it(recipe, tmp_path, monkeypatch):
     scores = iter([10.0, 30.0, 30.0, 20.0])
     monkeypatch.setattr(
-        "selection.evaluate", lambda *_: type("E", (), {"scores": type("S", (), {"miou": next(scores)})})
+        "training.checkpoint_selection.evaluate",
+        lambda *_: type("E", (), {"scores": type("S", (), {"miou": next(scores)})}),
     )
     selection, model = Selection(recipe, tmp_path), torch.nn.Linear(1, 1)
     for step in range(1, 5):

@@ -108,13 +108,13 @@ def test_a_kill_on_the_way_leaves_nothing_that_is_read(tmp_path, images):
     script = f"""
 import os, signal, sys
 sys.path[:0] = [{str(EXAMPLE)!r}]
-import precompute
-from backbones import build_backbone
-from episodes import read_list
-from pfenet import PFENet
-precompute._publish = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+from training import feature_cache
+from model.backbones import build_backbone
+from data.episodes import read_list
+from model.pfenet import PFENet
+feature_cache._publish = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 model = PFENet(build_backbone("efficientnet_lite0", weights=None), channels=8, scales=(4, 2))
-precompute.open_features({str(root)!r}, model, read_list({str(tmp_path / "voc")!r}, "train", 60), [3], 64)
+feature_cache.open_features({str(root)!r}, model, read_list({str(tmp_path / "voc")!r}, "train", 60), [3], 64)
 """
     killed = subprocess.run([sys.executable, "-c", script], env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False)
     assert killed.returncode == -signal.SIGKILL
@@ -124,15 +124,15 @@ precompute.open_features({str(root)!r}, model, read_list({str(tmp_path / "voc")!
 
 
 def test_when_two_runs_finish_the_first_ones_cache_stays(tmp_path, images, monkeypatch):
-    from training import feature_cache as precompute
+    from training import feature_cache
 
-    root, publish = tmp_path / "features", precompute._publish
+    root, publish = tmp_path / "features", feature_cache._publish
 
     def late(unfinished, folder):
         shutil.copytree(unfinished, folder)
         (folder / "first").touch()
         publish(unfinished, folder)
 
-    monkeypatch.setattr(precompute, "_publish", late)
+    monkeypatch.setattr(feature_cache, "_publish", late)
     cache = open_features(root, build_model(), images, [3], 64)
     assert (cache.folder / "first").exists() and len(folders(root)) == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 from download_trees import square, write_coco, write_download
 from voc_tree import mask_with
 
-SCRIPT = Path(__file__).parents[3] / "examples/pfenet_scnet/prepare.py"
+SCRIPT = Path(__file__).parents[2] / "examples/pfenet_scnet/prepare.py"
 
 
 def run(*arguments):

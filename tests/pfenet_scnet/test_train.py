@@ -14,7 +14,7 @@ from data.synthetic import make_scenes
 from recipe import load_recipe
 from train import train
 
-EXAMPLE = Path(__file__).parents[3] / "examples" / "pfenet_scnet"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "pfenet_scnet"
 ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "SELFCONTRAST_VOC"} | {"OMP_NUM_THREADS": "1"}
 
 

@@ -19,7 +19,7 @@ from tiny_backbone import tiny_backbone
 from torch import nn
 from voc_tree import mask_with, write_voc
 
-EXAMPLE = Path(__file__).parents[3] / "examples" / "pfenet_scnet"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "pfenet_scnet"
 
 
 @pytest.fixture(scope="module")
