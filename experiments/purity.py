@@ -28,7 +28,7 @@ from runtime.atomic_files import write_text_atomically
 from runtime.environment import environment
 from torch import Tensor
 from tqdm import tqdm
-from training.cached_episodes import FeatureCache
+from training.feature_cache import FeatureCache
 
 from selfcontrast import cosine_kmeans
 from selfcontrast.prototypes import labelled_cells, remove_foreground, resize_nearest

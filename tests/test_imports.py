@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "selfcontrast"
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "selfcontrast"
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
 # From the bottom up; a part may import what stands above it here, and nothing below.
 ORDER = (
     *("errors", "precision", "sampling", "batchnorm"),
@@ -29,6 +31,14 @@ KNOWS = {
 }
 
 
+# The same for the packages beside the library; commands come last and nobody imports them.
+APART = {
+    "examples/pfenet_scnet": ("runtime", "data", "model", "recipe", "evaluation", "training", "reporting"),
+    "experiments": ("grid", "running", "evidence"),
+    "benchmarks": ("common",),
+}
+
+
 def modules() -> dict[str, Path]:
     """Every module of the package by its dotted name, without the package's own."""
     found: dict[str, Path] = {}
@@ -41,12 +51,17 @@ def modules() -> dict[str, Path]:
 MODULES = modules()
 
 
+def names_in(path: Path) -> set[str]:
+    """The modules that a file imports anywhere, in a function or for types too."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    names = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    return names | {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+
+
 def imported(path: Path) -> set[str]:
-    """The package's own modules that a file imports anywhere, in a function or for types too."""
-    tree = ast.parse(path.read_text())
-    names = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
-    names += [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
-    return {name.removeprefix("selfcontrast").lstrip(".") for name in names if name.split(".")[0] == "selfcontrast"}
+    """The package's own modules that one of its files imports."""
+    own = {name for name in names_in(path) if name.split(".")[0] == "selfcontrast"}
+    return {name.removeprefix("selfcontrast").lstrip(".") for name in own}
 
 
 def test_every_module_has_its_place() -> None:
@@ -77,6 +92,26 @@ def test_only_attach_knows_hooks(name: str) -> None:
     assert "forward_hook" not in MODULES[name].read_text() and "forward_pre_hook" not in MODULES[name].read_text()
 
 
-def test_no_folder_holds_more_than_a_dozen_modules() -> None:
-    for folder in {path.parent for path in MODULES.values()}:
+@pytest.mark.parametrize("folder", APART)
+def test_no_part_imports_a_command_or_a_later_part(folder: str) -> None:
+    order = APART[folder]
+    commands = {path.stem for path in (ROOT / folder).glob("*.py")} - set(order)
+    assert commands and commands.isdisjoint(order[:-1])
+    for place, part in enumerate(order):
+        base = ROOT / folder / part
+        for path in [base.with_suffix(".py")] if base.with_suffix(".py").exists() else base.glob("*.py"):
+            later = (commands - set(order)) | set(order[place + 1 :])
+            roots = {name.partition(".")[0] for name in names_in(path)}
+            # benchmarks/evaluation.py and the reference's package share a name; `common` means the package.
+            assert not roots & (later - ({"evaluation"} if folder == "benchmarks" else set())), path
+
+
+def test_no_folder_holds_more_than_a_dozen_modules_and_no_module_250_lines_of_code() -> None:
+    paths = [path for folder in ("selfcontrast", *APART) for path in (ROOT / folder).rglob("*.py")]
+    for folder in {path.parent for path in paths}:
         assert len([path for path in folder.glob("*.py") if path.name != "__init__.py"]) <= 12, folder
+    for path in paths:
+        text = path.read_text()
+        documented = [node for node in ast.walk(ast.parse(text)) if isinstance(node, DOCUMENTED)]
+        docstrings = sum(len((ast.get_docstring(node, clean=False) or "").splitlines()) for node in documented)
+        assert len(text.splitlines()) - docstrings <= 250, path

@@ -7,8 +7,8 @@ from typing import Any
 
 from grid.cell_store import finished_cells
 from grid.study import FOLDS, Study
+from running.pixel_counts import KINDS
 
-from evidence.counts import KINDS
 from evidence.intervals import gain
 
 Row = dict[str, Any]

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from grid.study import FOLDS
-
-from evidence.counts import KINDS
+from running.pixel_counts import KINDS
 
 NOT_RUN = "not run yet"
 TITLES = {"miou": "mIoU", "fb_iou": "FB-IoU"}

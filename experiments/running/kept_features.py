@@ -7,7 +7,8 @@ from data.episodes import Episode, ImageList
 from data.transforms import read_square_truth
 from model.pfenet import Extracted
 from torch import Tensor
-from training.cached_episodes import FeatureCache, cached
+from training.cached_episodes import cached
+from training.feature_cache import FeatureCache
 
 PLAIN = 0  # The first of a cache's two views; the other is the mirror image.
 

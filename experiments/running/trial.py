@@ -21,7 +21,6 @@ import torch
 import torch.nn.functional as F
 from data.episodes import Episode, ImageList, digest
 from evaluation.evaluator import episodes_of
-from evidence.counts import Counts
 from grid.cell import Cell
 from grid.cell_store import add_cell
 from model.pfenet import Extracted, PFENet
@@ -29,13 +28,13 @@ from recipe import Recipe
 from runtime.environment import environment
 from torch import Tensor
 from tqdm import tqdm
-from training.cached_episodes import FeatureCache
-from training.feature_cache import open_features
+from training.feature_cache import FeatureCache, open_features
 from training.fit import fit, start_fabric
 
 from running.folders import Folders, add_folders, named_folders
 from running.kept_features import KeptFeatures
 from running.objectives import objective_of
+from running.pixel_counts import Counts
 
 
 def run_cell(cell: Cell, folders: Folders) -> None:

@@ -29,6 +29,12 @@ def test_prepares_coco(tmp_path):
     assert (tmp_path / "out/annotations/val2017/COCO_val2017_000000000001.png").is_file()
 
 
+def test_draws_scenes(tmp_path):
+    result = run("scenes", f"--root={tmp_path / 'scenes'}", "--train_scenes=2", "--val_scenes=1", "--hidden=0.5")
+    assert result.returncode == 0, result.stderr
+    assert len(list((tmp_path / "scenes" / "JPEGImages").glob("*.jpg"))) == 3
+
+
 def test_a_missing_piece_ends_with_a_sentence(tmp_path):
     result = run("coco", f"--coco={tmp_path}", f"--out={tmp_path / 'out'}")
     assert result.returncode != 0 and "instances_train2014.json, got no such file" in result.stderr

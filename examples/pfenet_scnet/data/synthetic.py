@@ -3,7 +3,7 @@
 A set share of the training scenes hides novel objects, whichever fold is held out: the paper's Fig. 2 as a knob. A seed
 gives the same bytes wherever the versions of numpy and Pillow are the same.
 
-    python examples/pfenet_scnet/synthetic.py runs/scenes --hidden 0.25
+    python examples/pfenet_scnet/prepare.py scenes --root runs/scenes --hidden 0.25
 """
 
 import colorsys
@@ -186,9 +186,3 @@ def _outline(c: int, random: np.random.Generator) -> Image.Image:
     points = zip((x + radii * np.cos(angles)).tolist(), (y + radii * np.sin(angles)).tolist(), strict=True)
     ImageDraw.Draw(picture).polygon(list(points), fill=255)
     return picture
-
-
-if __name__ == "__main__":
-    from jsonargparse import auto_cli
-
-    print(auto_cli(make_scenes, as_positional=True))

@@ -47,7 +47,7 @@ class PFENet(nn.Module):
         scales: sides of the pooled grids, largest first; the published model has 60, 30, 15, 8.
         live_statistics: leave the frozen backbone's batch normalisation in training mode, as the published code does.
 
-    >>> from backbones import build_backbone
+    >>> from model.backbones import build_backbone
     >>> model = PFENet(build_backbone("efficientnet_lite0"), channels=32, scales=(8, 4)).eval()
     >>> query, supports = torch.rand(1, 3, 64, 64), torch.rand(1, 5, 3, 64, 64)
     >>> model(query, supports, torch.ones(1, 5, 64, 64)).shape

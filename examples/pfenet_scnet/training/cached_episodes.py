@@ -1,55 +1,17 @@
-"""What the frozen backbone makes of every training image, kept on disk: the head then trains without a backbone pass.
-
-A cache is a folder of plain, memory-mapped .npy arrays that `feature_cache.py` wrote. Axes of an array: images or
-(image, class) pairs, two views (the picture and its mirror image), rows, columns, channels.
-"""
+"""Episodes of cached backbone features in the place of images: the head trains without a backbone pass."""
 
 from collections.abc import Sequence
-from copy import copy
-from pathlib import Path
 
 import numpy as np
 import torch
-from data.episodes import Episode, ImageList
+from data.episodes import Episode
 from model.pfenet import Extracted
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from training.feature_cache import FeatureCache
+
 CACHED_AUGMENTATION = "mirroring only: no crop, scale, rotation or blur, since features are cached"
-BY_IMAGE = ("mid", "high_level")
-BY_PAIR = ("support_high_level", "masks")
-
-
-class FeatureCache:
-    """Features by image and by (image, class) pair, read from `folder` as they are asked for.
-
-    Args:
-        folder: what `precompute.open_features` made.
-        pairs: the (image, class) pairs in the arrays' order, images ascending.
-    """
-
-    def __init__(self, folder: Path, pairs: list[tuple[int, int]]) -> None:
-        self.folder = folder
-        self.pair_rows = {pair: row for row, pair in enumerate(pairs)}
-        self.image_rows = {index: row for row, index in enumerate(dict(pairs))}
-        # Copy on write: torch refuses arrays that nobody may write to, and nothing here writes.
-        self.arrays = {
-            name: np.load(folder / f"{name}.npy", mmap_mode="c", allow_pickle=False) for name in BY_IMAGE + BY_PAIR
-        }
-
-    def of(self, whole: ImageList, part: ImageList) -> "FeatureCache":
-        """The same features, numbered as in `part`, when this cache is of the `whole` list: one serves every fold."""
-        places = {item.image: index for index, item in enumerate(whole.items)}
-        numbered = copy(self)
-        images = {places[item.image]: index for index, item in enumerate(part.items)}
-        numbered.image_rows = {images[i]: row for i, row in self.image_rows.items() if i in images}
-        numbered.pair_rows = {(images[i], c): row for (i, c), row in self.pair_rows.items() if i in images}
-        return numbered
-
-    def read(self, name: str, index: int, novel_class: int, view: int) -> Tensor:
-        """An image's entry in one of the arrays, channels last; the class matters where entries are by pair."""
-        row = self.image_rows[index] if name in BY_IMAGE else self.pair_rows[index, novel_class]
-        return torch.from_numpy(self.arrays[name][row, view])
 
 
 class CachedEpisodes(Dataset[dict[str, Tensor]]):

@@ -1,7 +1,10 @@
-"""Make, once, the cache of backbone features that `cached_episodes.py` reads, or find it and see that it is not stale.
+"""What the frozen backbone makes of every training image, computed once and kept on disk.
 
-A cache is named by a digest of images, classes, backbone and preparation, and has that name only when it is whole. A
-run that is killed while it computes leaves a folder `unfinished-…`, which nothing reads and anyone may delete.
+A cache is a folder of plain, memory-mapped .npy arrays. Axes of an array: images or (image, class) pairs, two views
+(the picture and its mirror image), rows, columns, channels.
+
+The folder is named by a digest of images, classes, backbone and preparation, and gets that name only when it is whole.
+A run that is killed while it computes leaves a folder `unfinished-…`, which nothing reads and anyone may delete.
 """
 
 import hashlib
@@ -9,6 +12,7 @@ import json
 import math
 import shutil
 from collections.abc import Iterable, Iterator
+from copy import copy
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,9 +27,41 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 from tqdm import tqdm
 
-from training.cached_episodes import BY_IMAGE, BY_PAIR, FeatureCache
-
 Pairs = list[tuple[int, int]]
+BY_IMAGE = ("mid", "high_level")
+BY_PAIR = ("support_high_level", "masks")
+
+
+class FeatureCache:
+    """Features by image and by (image, class) pair, read from `folder` as they are asked for.
+
+    Args:
+        folder: what `open_features` made.
+        pairs: the (image, class) pairs in the arrays' order, images ascending.
+    """
+
+    def __init__(self, folder: Path, pairs: list[tuple[int, int]]) -> None:
+        self.folder = folder
+        self.pair_rows = {pair: row for row, pair in enumerate(pairs)}
+        self.image_rows = {index: row for row, index in enumerate(dict(pairs))}
+        # Copy on write: torch refuses arrays that nobody may write to, and nothing here writes.
+        self.arrays = {
+            name: np.load(folder / f"{name}.npy", mmap_mode="c", allow_pickle=False) for name in BY_IMAGE + BY_PAIR
+        }
+
+    def of(self, whole: ImageList, part: ImageList) -> "FeatureCache":
+        """The same features, numbered as in `part`, when this cache is of the `whole` list: one serves every fold."""
+        places = {item.image: index for index, item in enumerate(whole.items)}
+        numbered = copy(self)
+        images = {places[item.image]: index for index, item in enumerate(part.items)}
+        numbered.image_rows = {images[i]: row for i, row in self.image_rows.items() if i in images}
+        numbered.pair_rows = {(images[i], c): row for (i, c), row in self.pair_rows.items() if i in images}
+        return numbered
+
+    def read(self, name: str, index: int, novel_class: int, view: int) -> Tensor:
+        """An image's entry in one of the arrays, channels last; the class matters where entries are by pair."""
+        row = self.image_rows[index] if name in BY_IMAGE else self.pair_rows[index, novel_class]
+        return torch.from_numpy(self.arrays[name][row, view])
 
 
 def open_features(root: str | Path, model: PFENet, images: ImageList, classes: list[int], size: int) -> FeatureCache:

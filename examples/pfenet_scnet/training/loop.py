@@ -28,20 +28,20 @@ def poly_rate(recipe: Recipe, step: int) -> float:
     return recipe.learning_rate * (1 - step / recipe.steps) ** 0.9
 
 
-def backward(fabric: Fabric, task: nn.Module, batch: Batch, division: ShardedBatch, seed: int, step: int) -> Losses:
+def backward(fabric: Fabric, task: nn.Module, batch: Batch, sharding: ShardedBatch, seed: int, step: int) -> Losses:
     """Add the gradients of one step, and return this process's part of the whole batch's losses."""
-    passes = [dict(zip(batch, parts, strict=True)) for parts in zip(*_cut(batch, division.micro_batch), strict=True)]
+    passes = [dict(zip(batch, parts, strict=True)) for parts in zip(*_cut(batch, sharding.micro_batch), strict=True)]
     labelled = [(one["mask"] != UNLABELLED).sum() for one in passes]
     total = fabric.all_reduce(sum(labelled), reduce_op="sum").clamp(min=1)
     parts: list[Losses] = []
     for index, (one, pixels) in enumerate(zip(passes, labelled, strict=True)):
         # Dropout and draws depend on seed, step and place alone, so a resumed or a divided run repeats them.
-        torch.manual_seed(seed * 1_000_003 + division.first_pass(step) + index)
+        torch.manual_seed(seed * 1_000_003 + sharding.first_pass(step) + index)
         with fabric.no_backward_sync(task, enabled=index + 1 < len(passes)):
             losses = task(one)
             share = pixels / total
             # Distributed training averages over the processes, and the shares add up to 1 already.
-            fabric.backward(losses.blended * (share * division.processes))
+            fabric.backward(losses.blended * (share * sharding.processes))
         parts.append(Losses(*(None if loss is None else loss.detach() * share for loss in losses)))
     return Losses(*(None if losses[0] is None else torch.stack(losses).sum() for losses in zip(*parts, strict=True)))
 
@@ -61,21 +61,21 @@ def run_steps(
 ) -> int:
     """Train from step `start` and return how many steps are done: all, unless Ctrl-C came."""
     micro_batch = recipe.micro_batch or max(recipe.batch // fabric.world_size, 1)
-    division = ShardedBatch(recipe.batch, micro_batch, fabric.world_size, fabric.global_rank)
+    sharding = ShardedBatch(recipe.batch, micro_batch, fabric.world_size, fabric.global_rank)
     steps = range(start, recipe.steps)
     loader = DataLoader(
         dataset,
-        division.part,
-        sampler=ShardedSampler(division, steps),
+        sharding.part,
+        sampler=ShardedSampler(sharding, steps),
         num_workers=loaders(recipe),
         pin_memory=fabric.device.type == "cuda",
         worker_init_fn=ignore_interrupts,
     )
-    keeper = RunWriter(recipe, fabric, task.module.model, optimizer, run)
+    writer = RunWriter(recipe, fabric, task.module.model, optimizer, run)
     task.train()
     done = start
     with (
-        tqdm(total=len(steps) * recipe.batch, desc="training", unit=" episodes", disable=not keeper.writes) as progress,
+        tqdm(total=len(steps) * recipe.batch, desc="training", unit=" episodes", disable=not writer.writes) as progress,
         interrupt_flag() as interrupted,
     ):
         for step, batch in zip(steps, loader, strict=True):
@@ -84,14 +84,14 @@ def run_steps(
                 group["lr"] = rate
             batch = {key: value.to(fabric.device, non_blocking=True) for key, value in batch.items()}
             optimizer.zero_grad()
-            losses = backward(fabric, task, batch, division, recipe.seed, step)
+            losses = backward(fabric, task, batch, sharding, recipe.seed, step)
             optimizer.step()
             done = step + 1
             progress.update(recipe.batch)
             if step % 10 == 0 or done == recipe.steps:
-                progress.set_postfix(loss=f"{keeper.log(step, rate, losses):.3f}")
+                progress.set_postfix(loss=f"{writer.log(step, rate, losses):.3f}")
             stop = _any(fabric, interrupted.is_set())
-            keeper.keep(done, stop)
+            writer.keep(done, stop)
             if stop:
                 break
     return done

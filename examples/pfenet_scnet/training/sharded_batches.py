@@ -34,14 +34,14 @@ class ShardedBatch:
 class ShardedSampler(Sampler[int]):
     """The places in the schedule of the episodes that one process sees, step after step."""
 
-    def __init__(self, division: ShardedBatch, steps: range) -> None:
-        self.division = division
+    def __init__(self, sharding: ShardedBatch, steps: range) -> None:
+        self.sharding = sharding
         self.steps = steps
 
     def __len__(self) -> int:
-        return len(self.steps) * self.division.part
+        return len(self.steps) * self.sharding.part
 
     def __iter__(self) -> Iterator[int]:
         for step in self.steps:
-            first = step * self.division.batch + self.division.rank * self.division.part
-            yield from range(first, first + self.division.part)
+            first = step * self.sharding.batch + self.sharding.rank * self.sharding.part
+            yield from range(first, first + self.sharding.part)

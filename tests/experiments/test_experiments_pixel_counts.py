@@ -3,7 +3,7 @@
 import pytest
 import torch
 from evaluation.metrics import FoldMeter
-from evidence.counts import Counts
+from running.pixel_counts import Counts
 
 
 def test_scores_are_the_meters():
