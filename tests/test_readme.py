@@ -70,7 +70,7 @@ def test_files_and_options_it_names_exist(name):
         assert (page.parent / path).is_file(), path
     for path in re.findall(r"python (examples/[\w/.]+|benchmarks/[\w/.]+)", text):
         assert (ROOT / path).is_file(), path
-    scripts = "".join(path.read_text() for path in (ROOT / "examples/pfenet_scnet").glob("*.py"))
+    scripts = "".join(path.read_text() for path in (ROOT / "examples/pfenet_scnet").rglob("*.py"))
     for option in set(re.findall(r" --(\w+)", text)) - {"help", "recipe"}:
         assert re.search(rf"^ +{option}: |[(,] ?{option}: |\"--{option}\"", scripts, re.MULTILINE), option
 
