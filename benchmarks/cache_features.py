@@ -2,9 +2,9 @@
 
 SELFCONTRAST_VOC=DIR python benchmarks/cache_features.py     # ten minutes, and 0.5 GB below runs/features
 
-Both arms run the training loop's own parts, loader included, on the same episodes. An epoch has as many episodes as
-there are training images; they come from the first 300, since a step takes as long whatever their number. Rounds
-alternate between the arms; the figure is the ratio of the medians.
+Both arms run the parts of the training loop, loader included, on the same episodes. An epoch has as many episodes as
+there are training images. Episodes come from the first 300 images, since the time of a step does not depend on their
+number. Rounds alternate between the arms; the result is the ratio of the medians.
 """
 
 import sys
@@ -42,14 +42,14 @@ STEPS = {"recomputed": 10, "cached": 40}
 
 
 class Seconds(NamedTuple):
-    """A step's: on the clock, and of processors, the loader's included, which other work disturbs less."""
+    """Seconds of a step: on the clock, and of the processor, loaders included, which other work disturbs less."""
 
     clock: float
     processor: float
 
 
 def seconds_a_step(recipe: Recipe, dataset: EpisodeDataset | CachedEpisodes, steps: int) -> Seconds:
-    """With a fresh model and a loader of its own; the clock starts behind a warm-up."""
+    """Time steps with a fresh model and loader; the clock starts after a warm-up."""
     torch.manual_seed(recipe.seed)
     model = recipe.build_model()
     task = EpisodeLoss(model, recipe.build_auxiliary()).train()
@@ -68,7 +68,7 @@ def seconds_a_step(recipe: Recipe, dataset: EpisodeDataset | CachedEpisodes, ste
 
 
 def rows_of(task: str, rounds: list[dict[str, Seconds]]) -> list[Row]:
-    """Seconds a step of each arm, by either measure, and how many times faster the cached arm's median is."""
+    """Rows with the seconds a step of each arm, by either measure."""
     return [
         {
             "arm": arm,
@@ -82,7 +82,7 @@ def rows_of(task: str, rounds: list[dict[str, Seconds]]) -> list[Row]:
 
 
 def summary_of(rounds: list[dict[str, Seconds]], steps: float) -> Row:
-    """Medians as seconds an epoch of so many steps, and their ratio."""
+    """Medians in seconds an epoch of `steps` steps, and their ratio."""
     summary: Row = {}
     for kind in Seconds._fields:
         middle = {arm: median(getattr(one[arm], kind) for one in rounds) for arm in STEPS}
@@ -135,7 +135,7 @@ def main() -> None:
 
 
 def report(tasks: dict[str, list[dict[str, Seconds]]], steps: float) -> dict[str, Any]:
-    """What is said of the rounds of both tasks; an epoch has so many steps."""
+    """The report on the rounds of both tasks; an epoch has `steps` steps."""
     return {
         "question": "How much faster does the head train on cached features than with the backbone computed anew?",
         "units": {f"{kind} seconds a step": "s" for kind in Seconds._fields},

@@ -2,9 +2,9 @@
 
 SELFCONTRAST_VOC=DIR python benchmarks/clustering.py     # five minutes on two cores; peers: requirements-peers.txt
 
-Layer 4 of a ResNet-50 with random weights on photographs of 473 pixels. All arms of a size take turns in one run, from
-the same features, centres and number of iterations; what a library needs before it can begin (transposing,
-normalising) is its own time. The floor is as many passes over the features as there are iterations, each at the speed
+Features are those of layer 4 of a ResNet-50 with random weights on photographs of 473 pixels. All arms of a size take
+turns in one run, from the same features, centres and number of iterations. What a library needs before it can begin
+(transposing, normalising) counts as its time. The floor is one pass over the features for each iteration, at the speed
 of the fastest reading operation.
 """
 
@@ -29,7 +29,7 @@ from torch import Tensor
 from selfcontrast import cosine_kmeans
 
 CLUSTERS, ITERATIONS, SIDE = 3, 10, 473
-# So many times ours at the paper's size, and a library would take minutes of its own at twice the batch.
+# A library that takes more than this many times our time at the paper's size would take minutes at twice the batch.
 SLOW = 20
 READING: dict[str, Callable[[Tensor], Tensor]] = {
     "dot": lambda values: torch.dot(values, values),
@@ -56,7 +56,7 @@ def installed(distribution: str) -> bool:
 
 
 def clusterings() -> dict[str, Clustering]:
-    """Ours by either engine, the plain one, and every peer that is installed."""
+    """Ours by either engine, the plain one, and every installed peer."""
     peers = {name: run for name, (run, distribution) in PEERS.items() if installed(distribution)}
     return {OURS: ours, f"{OURS}, engine faiss": ours_by_faiss, NAIVE: einsum_kmeans, **peers}
 
@@ -100,7 +100,7 @@ def measured_size(size: str, features: Tensor, runs: Mapping[str, Clustering], r
 
 
 def passes(read: Callable[[Tensor], Tensor], values: Tensor) -> None:
-    """As often as the clustering has iterations."""
+    """Read the values once for each iteration of the clustering."""
     for _ in range(ITERATIONS):
         read(values)
 
@@ -111,7 +111,7 @@ def fastest_reading(timed: Mapping[str, Timed]) -> list[float]:
 
 
 def paired(seconds: list[float], reference: list[float]) -> float:
-    """Median of the rounds' ratios."""
+    """The median of the ratios of each round."""
     return spread([a / b for a, b in zip(seconds, reference, strict=False)])["median"]
 
 
@@ -135,13 +135,13 @@ def properties(features: Tensor) -> dict[str, float]:
 
 
 def too_slow(rows: list[Row]) -> set[str]:
-    """The libraries whose every row is more than `SLOW` times ours."""
+    """Libraries that take more than `SLOW` times our time in every row."""
     times = [(row["arm"], row["times_ours"]) for row in rows if "layout" in row and not row["arm"].startswith(OURS)]
     return {name for name, _ in times if min(value for other, value in times if other == name) > SLOW}
 
 
 def with_memory(rows: list[Row], features: Tensor) -> None:
-    """Add to the rows of the paper's size what each clustering takes beyond its input, as a share of it."""
+    """Add each clustering's extra memory to the rows of the paper's size, as a share of its input."""
     centres = initial_centres(features, CLUSTERS)
     for layout, laid in layouts(features).items():
         extra = extra_bytes(clusterings(), laid, centres, ITERATIONS)

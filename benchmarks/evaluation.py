@@ -2,7 +2,8 @@
 
 SELFCONTRAST_VOC=DIR python benchmarks/evaluation.py RUN     # a folder that train.py wrote; about ten minutes
 
-Shared: all 5,000 episodes. One at a time: the first 1,000 of them, and the time is scaled. Over those both must agree.
+The shared arm evaluates all 5,000 episodes. The other evaluates the first 1,000, and its time is scaled. On these 1,000
+both must give the same scores.
 """
 
 import sys
@@ -30,7 +31,7 @@ EPISODES, ONE_AT_A_TIME = 5_000, 1_000
 
 
 def timed(model: PFENet, episodes: int, work: Callable[[], FoldScores]) -> dict[str, Any]:
-    """Scores, what they cost, and how many pictures went through the backbone's first layer."""
+    """Scores, their cost, and the number of pictures that went through the backbone's first layer."""
     pictures = 0
 
     def count(_module: torch.nn.Module, inputs: tuple[Tensor, ...]) -> None:
@@ -54,7 +55,7 @@ def timed(model: PFENet, episodes: int, work: Callable[[], FoldScores]) -> dict[
 
 def main(run: Path) -> None:
     whole = read_recipe(["--recipe", str(run / "recipe.yaml"), "--episodes", str(EPISODES)]).resolve()
-    # The seed's first episodes: those of the whole evaluation.
+    # The first episodes of the same seed, and so of the whole evaluation.
     part = replace(whole, episodes=ONE_AT_A_TIME)
     model = whole.build_model()
     load_weights(run, model)
@@ -72,7 +73,7 @@ def main(run: Path) -> None:
 
 
 def report(shared: Row, single: Row, again: Row) -> dict[str, Any]:
-    """What is said of the three arms: shared over all episodes, one at a time and shared over the first of them."""
+    """The report on three arms: shared over all episodes, then one at a time and shared over the first episodes."""
     arms = {"shared features": shared, "one episode at a time": single, "shared features, the same episodes": again}
     scale = EPISODES / ONE_AT_A_TIME
     kinds = {"seconds": "s", "processor_seconds": "s, of all processes", "pictures_through_the_backbone": "images"}

@@ -2,11 +2,11 @@
 
 SELFCONTRAST_VOC=DIR python benchmarks/growth.py     # two minutes on two cores
 
-One dimension at a time is varied around B = 4, 30 x 30 pixels, 512 channels, n = 3, 10 iterations: images, pixels,
-channels, clusters, iterations; and the first three also around the paper's 60 x 60 pixels and 2048 channels. Features
+One dimension at a time varies around B = 4, 30 x 30 pixels, 512 channels, n = 3, 10 iterations: images, pixels,
+channels, clusters, iterations. The first three also vary around the paper's 60 x 60 pixels and 2048 channels. Features
 are cut from those of the ResNet-50 layout with random weights. Rounds go through all points in turn. The slope is that
-of a straight line through the logarithms of the medians: 1 is linear growth, less means a fixed part beside it. The
-slope over the upper half of the points says how it goes on.
+of a straight line through the logarithms of the medians: 1 is linear growth, and less means that a part of the time is
+fixed. The slope over the upper half of the points shows the growth at larger inputs.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ matplotlib.use("Agg")
 
 @dataclass(frozen=True)
 class Point:
-    """What is clustered: the side is that of the square grid."""
+    """The input of one clustering; `side` is the side of the square grid."""
 
     images: int = 4
     side: int = 30
@@ -51,29 +51,29 @@ VARIED: dict[str, dict[str, tuple[int, ...]]] = {
     },
     PAPER: {"images": (1, 2, 4, 8), "side": (15, 30, 40, 60), "channels": (256, 512, 1024, 2048)},
 }
-# Within it, a slope is called linear.
+# A slope within this distance of 1 is called linear.
 TOLERANCE = 0.1
 
 
 def clustering(features: Tensor, point: Point) -> Callable[[], Tensor]:
-    """The call at a point: a cut of the features, from initial centres that lie ready."""
+    """The call at a point: on a cut of the features, from initial centres made in advance."""
     cut = features[: point.images, : point.channels, : point.side, : point.side].contiguous()
     init = initial_centres(cut, point.clusters)
     return partial(cosine_kmeans, cut, point.clusters, iterations=point.iterations, init=init)
 
 
 def named(dimension: str) -> str:
-    """A side stands for its square's pixels."""
+    """The name of a dimension in the results: the side becomes its square's pixels."""
     return "pixels" if dimension == "side" else dimension
 
 
 def amount(dimension: str, value: int) -> int:
-    """What the time is drawn against."""
+    """The value on the horizontal axis."""
     return value * value if dimension == "side" else value
 
 
 def slope(amounts: list[int], seconds: list[float]) -> float:
-    """Of a straight line through the logarithms."""
+    """The slope of a straight line through the logarithms."""
     return float(np.polyfit(np.log(amounts), np.log(seconds), 1)[0])
 
 
@@ -86,14 +86,14 @@ def conclusion(rows: list[Row]) -> dict[str, Any]:
 
 
 def called(late: float) -> str:
-    """A slope in words."""
+    """The growth of a slope in words."""
     if abs(late - 1) <= TOLERANCE:
         return "linear"
     return "less than linear" if late < 1 else "more than linear"
 
 
 def draw(rows: list[Row], slopes: dict[str, dict[str, Any]]) -> Figure:
-    """One axis a dimension, both logarithmic, bars from the fastest to the slowest round."""
+    """One logarithmic plot for each dimension, with bars from the fastest to the slowest round."""
     dimensions = [named(dimension) for dimension in VARIED[SMALL]]
     figure = Figure(figsize=(12, 7), layout="constrained")
     grid = figure.subplots(2, 3, sharey=True).flatten()

@@ -2,9 +2,9 @@
 
 SELFCONTRAST_VOC=DIR python benchmarks/loader.py     # a minute
 
-An episode is two images, each decoded, augmented and normalised, with its mask. Rounds go through the numbers of
-workers in turn; the figure is the median. CPU time is that of the process itself, which other work on the machine
-disturbs less than the time on the clock. Decoders get the same JPEG bytes and give RGB.
+An episode is two images with their masks, each decoded and augmented. Rounds go through the numbers of workers in turn;
+the result is the median. CPU time is that of the process itself, which other work on the machine disturbs less than the
+time on the clock. Decoders get the same JPEG bytes and give RGB.
 """
 
 import io
@@ -41,7 +41,7 @@ DECODERS: dict[str, Callable[[bytes], object]] = {
 
 
 def images_a_second(dataset: EpisodeDataset, batch: int, workers: int) -> tuple[float, float]:
-    """By the clock, and by this process's CPU time (of use without workers only)."""
+    """Images a second by the clock, and by this process's CPU time, which is useful only without workers."""
     loader = iter(DataLoader(dataset, batch, num_workers=workers))
     for _ in range(WARM_UP):
         next(loader)
@@ -53,7 +53,7 @@ def images_a_second(dataset: EpisodeDataset, batch: int, workers: int) -> tuple[
 
 
 def decoded_a_second(files: list[bytes]) -> dict[str, list[float]]:
-    """Of each decoder and round, in CPU time."""
+    """JPEGs a CPU second, by decoder and round."""
     rounds: dict[str, list[float]] = {name: [] for name in DECODERS}
     for _ in range(ROUNDS):
         for name, decode in DECODERS.items():

@@ -2,9 +2,9 @@
 
 python benchmarks/operations.py     # seconds; no GPU is needed, for no value is ever computed
 
-The task runs at the paper's size on tensors without values, forward and backward, without the host's own comparison,
-by the very code that runs on a GPU. Views cost nothing and do not count; of every other operation the bytes of all that
-it reads and writes do. `tests/benchmarks/test_operations.py` holds the committed figures against the code.
+The task runs at the paper's size on tensors without values, forward and backward, without the host's own comparison, by
+the same code that runs on a GPU. Views cost nothing and do not count. Every other operation counts with all bytes that
+it reads and writes. `tests/benchmarks/test_operations.py` compares the committed figures with the code.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from selfcontrast import SelfContrastiveAuxiliary, cosine_kmeans
 
 
 def whole_task(batch: int = 4, channels: int = 256, high_channels: int = 2048, grid: int = 60, size: int = 473) -> None:
-    """Clustering, pooling, map and loss, with a comparison of one product."""
+    """Clustering, pooling, map and loss, with a comparison that is one product."""
     features = torch.empty(batch, channels, grid, grid, device="meta", requires_grad=True)
     high_level = torch.empty(batch, high_channels, grid, grid, device="meta")
     mask = torch.empty(batch, size, size, device="meta", dtype=torch.long)
@@ -38,7 +38,7 @@ ARMS: dict[str, Callable[[], None]] = {"task": whole_task, "clustering": cluster
 
 
 def record(arm: str) -> Recorder:
-    """What an arm dispatches."""
+    """Record the operations of an arm."""
     with Recorder() as recorder:
         ARMS[arm]()
     return recorder

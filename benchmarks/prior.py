@@ -2,8 +2,8 @@
 
 SELFCONTRAST_VOC=DIR python benchmarks/prior.py            # trains what is missing, evaluates it, writes the table
 
-Every cell is a run of examples/pfenet_scnet/train.py on cached features; a second start goes on
-where the first stopped.
+Every cell is a run of examples/pfenet_scnet/train.py on cached features; a second start goes on where the first
+stopped.
 """
 
 import json
@@ -42,7 +42,7 @@ Cell = tuple[int, int, str]
 
 
 def train(fold: int, seed: int, arm: str) -> Path:
-    """The run of one cell, trained if it is not there."""
+    """The folder of one cell's run, which is trained if it is missing."""
     run = Path("runs") / "prior" / f"fold{fold}-seed{seed}-{arm}"
     if not (run / "result.json").is_file():
         options = ["--fold", str(fold), "--seed", str(seed), "--steps", str(STEPS), "--out", str(run), *ARMS[arm]]
@@ -52,7 +52,7 @@ def train(fold: int, seed: int, arm: str) -> Path:
 
 
 def evaluate(runs: list[Path]) -> Iterator[dict[str, float]]:
-    """Scores of a fold's runs over the same episodes; they share one backbone, whose features are computed once."""
+    """Scores of a fold's runs over the same episodes; the runs share one backbone, whose features are computed once."""
     recipe = replace(load_recipe(runs[0]), episodes=EPISODES)
     images, model = recipe.evaluation_images(), recipe.build_model().eval()
     episodes = episodes_of(recipe, images)
@@ -73,7 +73,7 @@ def evaluate(runs: list[Path]) -> Iterator[dict[str, float]]:
 
 
 def scored(fold: int, runs: list[Path]) -> list[dict[str, float]]:
-    """What `evaluate` gave, kept beside the runs."""
+    """The scores of `evaluate`, kept in a file beside the runs."""
     path = runs[0].parent / f"fold{fold}-{EPISODES}episodes.json"
     if not path.is_file():
         path.write_text(json.dumps(list(evaluate(runs))))
@@ -81,7 +81,7 @@ def scored(fold: int, runs: list[Path]) -> list[dict[str, float]]:
 
 
 def report(scores: dict[Cell, dict[str, float]]) -> dict[str, Any]:
-    """What is said of every cell's scores: which arm the first folds choose, and what it gains there and elsewhere."""
+    """The report on all scores: the arm that the first folds choose, and each arm's gain there and elsewhere."""
 
     def gain(arm: str, folds: tuple[int, ...], score: str) -> float:
         """Mean difference to the baseline of the same fold and seed."""

@@ -4,10 +4,11 @@ OMP_WAIT_POLICY=passive python benchmarks/reference_step.py [--batch 4] [--size 
 
 Ten minutes on two cores.
 
-ResNet-50 layout, random weights, 1-shot; forward, backward and SGD, without the self-contrastive task. Each arm but the
-first leaves one measure out, or adds one that was tried and not kept. Rounds go through the arms in turn; a ratio is
-to the first arm's step of the same round, of processor time, which other work on the machine disturbs less as long as
-threads that wait do not spin. Memory is the peak beyond what was there before the step, in a process of its own.
+A step is forward, backward and SGD in the ResNet-50 layout with random weights, 1-shot, without the self-contrastive
+task. Each arm but the first leaves one measure out, or adds one that was tried and not kept. Rounds go through the arms
+in turn. A ratio compares processor seconds with those of the first arm in the same round; other work on the machine
+disturbs them less, as long as waiting threads do not spin. Memory is the peak beyond what the process held before the
+step, in a process of its own.
 """
 
 import os
@@ -33,7 +34,7 @@ FORMATS = {CONTIGUOUS: torch.contiguous_format, ALL_CHANNELS_LAST: torch.channel
 
 
 class OneCall(pfenet.PFENet):
-    """Query and supports go through the backbone side by side: a call, where the model makes two."""
+    """Query and supports go through the backbone in one call, where the model makes two."""
 
     @torch.no_grad()
     def extract(self, query: Tensor, supports: Tensor, support_masks: Tensor) -> pfenet.Extracted:
@@ -54,7 +55,7 @@ class OneCall(pfenet.PFENet):
 
 
 def prior_from_every_pixel(query: Tensor, support: Tensor) -> Tensor:
-    """The prior mask by the whole product of support and query pixels."""
+    """The prior mask from the product of all support and query pixels."""
     cosines = F.normalize(support.flatten(2), dim=1).transpose(1, 2) @ F.normalize(query.flatten(2), dim=1)
     best = cosines.max(1).values
     low, high = best.amin(1, keepdim=True), best.amax(1, keepdim=True)
@@ -62,7 +63,7 @@ def prior_from_every_pixel(query: Tensor, support: Tensor) -> Tensor:
 
 
 def trainer(arm: str, given: Episodes, processor: list[float]) -> Callable[[], float]:
-    """A step of training, which returns its loss and notes its processor seconds; all arms have the same weights."""
+    """A training step that returns its loss and appends its processor seconds; all arms have the same weights."""
     torch.manual_seed(SEED)
     with mock.patch.object(backbones, "fold") if arm == NOT_FOLDED else nullcontext():
         backbone = backbones.build_backbone("resnet50", weights=None)
@@ -87,7 +88,7 @@ def trainer(arm: str, given: Episodes, processor: list[float]) -> Callable[[], f
 
 
 def fresh_trainer(arm: str, batch: int, size: int) -> Callable[[], float]:
-    """The step with a batch of its own."""
+    """The step with its own batch."""
     return trainer(arm, episodes(batch, size), [])
 
 

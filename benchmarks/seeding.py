@@ -7,8 +7,8 @@ images. For every image and five seeds: the objective, which is the mean cosine 
 iterations; its standard deviation over the seeds; and the agreement of the labels between seeds, the mean adjusted Rand
 index over all pairs. Differences are paired by image, with a bootstrap 95 % interval of their mean.
 
-The winner is the cheapest of those that are level with the best, by objective first and by agreement then; level means
-that the interval includes 0.
+The winner is the cheapest of the seedings that are level with the best, first by objective, then by agreement. Level
+means that the interval includes 0.
 """
 
 from functools import partial
@@ -48,16 +48,16 @@ def qualities(features: Tensor, seeding: str) -> dict[str, np.ndarray]:
 
 
 def difference(first: np.ndarray, second: np.ndarray) -> dict[str, Any]:
-    """Mean of the paired differences, and its 95 % interval."""
+    """Mean of the paired differences, and the 95 % interval of that mean."""
     gaps = first - second
-    if np.ptp(gaps) == 0:  # nothing to draw from
+    if np.ptp(gaps) == 0:  # a bootstrap of equal values has no interval
         return {"mean": float(gaps[0]), "interval": [float(gaps[0])] * 2}
     interval = bootstrap((gaps,), np.mean, method="percentile", rng=np.random.default_rng(0)).confidence_interval
     return {"mean": digits(gaps.mean()), "interval": [digits(interval.low), digits(interval.high)]}
 
 
 def winner(qualities_of: dict[str, dict[str, np.ndarray]], cost: dict[str, float]) -> str:
-    """The cheapest of those that are level with the best, by objective first and by agreement then."""
+    """The cheapest of the seedings that are level with the best, first by objective, then by agreement."""
     left = list(qualities_of)
     for name in ("objective", "agreement"):
         best = min(left, key=lambda seeding: qualities_of[seeding][name].mean() * (1 if LOWER_IS_BETTER[name] else -1))
@@ -67,7 +67,7 @@ def winner(qualities_of: dict[str, dict[str, np.ndarray]], cost: dict[str, float
 
 
 def measured(backbone: str, features: Tensor, rounds: int) -> tuple[list[Row], dict[str, Any]]:
-    """Rows of one backbone, and what is concluded from them."""
+    """Rows of one backbone, and the conclusion from them."""
     arms = {seeding: partial(cluster, features[:BATCH], seeding, 0) for seeding in SEEDINGS}
     seconds = {seeding: timed.seconds for seeding, timed in interleave(arms, rounds).items()}
     of = {seeding: qualities(features, seeding) for seeding in SEEDINGS}

@@ -3,11 +3,11 @@
 python benchmarks/step.py [--batch 4] [--size 473] [--rounds 3]        # half an hour on two cores: results/step.json
 python benchmarks/step.py --device cuda --rounds 20                    # a minute: results/step_cuda.json
 
-The reference PFENet in the ResNet-50 layout with random weights, 1-shot; forward, backward and SGD. The ways: `fold`
-doubles the batch from the comparison on, `explicit` names the comparison, `replay` runs the model's forward a second
-time with all before the comparison remembered. Rounds go through the arms in turn; a figure is the ratio to the
-baseline's step of the same round. SCNet's own part is clustering, pooling, map and loss, forward and backward, on
-logits that cost nothing. Memory is the peak beyond what was there before the step, in a process that takes one.
+A step is forward, backward and SGD of the reference PFENet in the ResNet-50 layout with random weights, 1-shot. `fold`
+doubles the batch from the comparison on. `explicit` calls the comparison by its name. `replay` runs the model's forward
+a second time with remembered results up to the comparison. Rounds go through the arms in turn; a result is the ratio
+to the baseline's step of the same round. SCNet's own part is clustering, pooling, map and loss, forward and backward,
+on logits that cost nothing. Memory is the peak beyond what the process held before its only step.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,7 @@ HOST = Host(
 
 
 class Network(nn.Module):
-    """PFENet as its authors call it: the forward takes the mask and, in training, returns the loss."""
+    """PFENet as its authors' code calls it: the forward takes the mask and, in training, returns the loss."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ def build(device: str) -> Network:
 
 
 def trainer(way: str, given: Episodes) -> Callable[[], Tensor]:
-    """A step of training that returns its loss, which nobody has waited for."""
+    """A training step that returns its loss without waiting for it."""
     network = build(given.query.device.type)
     optimizer = sgd(network)
     auxiliary = SelfContrastiveAuxiliary()
@@ -86,12 +86,12 @@ def trainer(way: str, given: Episodes) -> Callable[[], Tensor]:
 
 
 def fresh_trainer(way: str, batch: int, size: int, device: str) -> Callable[[], Tensor]:
-    """The step with a batch of its own."""
+    """The step with its own batch."""
     return trainer(way, episodes(batch, size, device))
 
 
 def own_part(given: Episodes) -> Callable[[], Tensor]:
-    """The task without the comparison: its logits lie ready."""
+    """The task without the comparison, on logits made in advance."""
     network, auxiliary = build(given.query.device.type), SelfContrastiveAuxiliary()
     with torch.no_grad():
         encoded = network.model.encode(given.query, given.supports, given.support_masks)
@@ -113,7 +113,7 @@ def own_part(given: Episodes) -> Callable[[], Tensor]:
 
 
 def saved_by_comparison(given: Episodes) -> int:
-    """Bytes that one comparison holds for its backward."""
+    """Bytes that one comparison saves for its backward."""
     network = build(given.query.device.type)
     encoded = network.model.encode(given.query, given.supports, given.support_masks)
     storages: dict[int, int] = {}
@@ -129,7 +129,7 @@ def saved_by_comparison(given: Episodes) -> int:
 
 
 def inference(given: Episodes) -> dict[str, Callable[[], Tensor]]:
-    """A forward in eval mode, with the task attached and without."""
+    """Forwards in eval mode, with and without the task attached."""
     plain, attached = build(given.query.device.type).eval(), build(given.query.device.type).eval()
     SelfContrastiveAuxiliary().attach(attached, HOST)
 
@@ -141,7 +141,7 @@ def inference(given: Episodes) -> dict[str, Callable[[], Tensor]]:
 
 
 def waiting(call: Callable[[], object], device: str) -> Callable[[], object]:
-    """The call, ended when the device has done its work."""
+    """The call, which returns only when the device has finished."""
 
     def timed() -> object:
         result = call()
@@ -153,7 +153,7 @@ def waiting(call: Callable[[], object], device: str) -> Callable[[], object]:
 
 
 def never_waits(call: Callable[[], object]) -> bool:
-    """Whether the host hands a step to the GPU without once waiting for a result of it."""
+    """Whether the host hands a step to the GPU without ever waiting for its results."""
     call()
     torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode("error")

@@ -178,43 +178,6 @@ class SelfContrastiveAuxiliary(nn.Module):
         check_logits(logits, features.shape[0])
         return SelfContrast(logits, *prepared)
 
-    def attach(self, model: nn.Module, host: "str | Host | CosineHost") -> "Attachment":
-        """Attach the task to a model that somebody else wrote: in place, until `detach`.
-
-        Args:
-            model: the host model, before `torch.compile` and inside any DistributedDataParallel.
-            host: a preset's name, see `selfcontrast.hosts`, or where your model is entered.
-
-        Raises:
-            InputError: on a name without preset, and on a model that lacks what the host names, that is compiled
-                already, or that has something attached.
-
-        >>> import torch
-        >>> from selfcontrast import Entry, Exit, Host
-        >>> class Model(nn.Module):
-        ...     def __init__(self):
-        ...         super().__init__()
-        ...         self.encoder, self.head = nn.Conv2d(3, 8, 4, 4), nn.Conv2d(16, 2, 1)
-        ...     def forward(self, query, support, mask):
-        ...         features, prototype = self.encoder(query), self.encoder(support).mean((2, 3), keepdim=True)
-        ...         logits = self.head(torch.cat([features, prototype.expand_as(features)], 1))
-        ...         return nn.functional.cross_entropy(nn.functional.interpolate(logits, mask.shape[1:]), mask)
-        >>> model, mask = Model(), torch.zeros(2, 16, 16, dtype=torch.long)
-        >>> host = Host("encoder", "encoder", entries=(Entry("head", "C:2C"),), exits=(Exit("head"),), mask="mask")
-        >>> attachment = SelfContrastiveAuxiliary().attach(model, host)
-        >>> loss = attachment.blend(model(torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16), mask))
-        >>> loss.shape
-        torch.Size([])
-        """
-        # An attachment stands on this class, so it can only be imported when it is asked for.
-        from selfcontrast.attach.attachable import check_attachable
-        from selfcontrast.attach.attachment import Attachment
-        from selfcontrast.attach.presets import find_host
-
-        found = find_host(host)
-        check_attachable(model, found)
-        return Attachment(self, model, found)
-
     def prepare(
         self, features: Tensor, high_level: Tensor, mask: Tensor, *, support: tuple[Tensor, Tensor] | None = None
     ) -> Prepared:
@@ -234,21 +197,6 @@ class SelfContrastiveAuxiliary(nn.Module):
         prototype_map = expand_prototypes(prototypes, regions, labels, foreground, generator=self.generator)
         target = contrast_target(mask, regions, labels, foreground, self.ignore_index)
         return Prepared(target, regions, prototypes, prototype_map.to(features.dtype))
-
-    def counter_prior(self, prior: Tensor) -> Tensor:
-        """What the self-contrastive pass gets in place of a prior mask, as the option `prior` says."""
-        if self.prior == "keep":
-            return prior
-        return 1 - prior if self.prior == "complement" else torch.full_like(prior, 0.5)
-
-    def blend(self, main_loss: Tensor, contrast: SelfContrast, criterion: Criterion | None = None) -> Tensor:
-        """(1 − λ) L1 + λ L2 of a pass that `contrast` made (Eq. 9)."""
-        require(
-            main_loss.dim() == 0, "main_loss", "a scalar", tuple(main_loss.shape), "reduce it to the batch's mean first"
-        )
-        judge = partial(cross_entropy, ignore_index=self.ignore_index) if criterion is None else criterion
-        auxiliary_loss = contrast_loss(contrast.logits, contrast.target, judge, self.ignore_index)
-        return (1 - self.weight) * main_loss + self.weight * auxiliary_loss
 
     def _partition(self, high_level: Tensor, mask: Tensor, size: tuple[int, int]) -> Int[Tensor, "B h w"]:
         """Regions of the whole query, foreground included, found on the grid of F̄ and resized to that of F."""
@@ -292,3 +240,55 @@ class SelfContrastiveAuxiliary(nn.Module):
         check_mask(mask, features.shape[0], self.ignore_index, "support mask")
         labels = torch.zeros_like(pooled[:, 0], dtype=torch.long)
         return pooled, remove_foreground(labels, mask, 1, self.ignore_index)
+
+    def counter_prior(self, prior: Tensor) -> Tensor:
+        """What the self-contrastive pass gets in place of a prior mask, as the option `prior` says."""
+        if self.prior == "keep":
+            return prior
+        return 1 - prior if self.prior == "complement" else torch.full_like(prior, 0.5)
+
+    def blend(self, main_loss: Tensor, contrast: SelfContrast, criterion: Criterion | None = None) -> Tensor:
+        """(1 − λ) L1 + λ L2 of a pass that `contrast` made (Eq. 9)."""
+        require(
+            main_loss.dim() == 0, "main_loss", "a scalar", tuple(main_loss.shape), "reduce it to the batch's mean first"
+        )
+        judge = partial(cross_entropy, ignore_index=self.ignore_index) if criterion is None else criterion
+        auxiliary_loss = contrast_loss(contrast.logits, contrast.target, judge, self.ignore_index)
+        return (1 - self.weight) * main_loss + self.weight * auxiliary_loss
+
+    def attach(self, model: nn.Module, host: "str | Host | CosineHost") -> "Attachment":
+        """Attach the task to a model that somebody else wrote: in place, until `detach`.
+
+        Args:
+            model: the host model, before `torch.compile` and inside any DistributedDataParallel.
+            host: a preset's name, see `selfcontrast.hosts`, or where your model is entered.
+
+        Raises:
+            InputError: on a name without preset, and on a model that lacks what the host names, that is compiled
+                already, or that has something attached.
+
+        >>> import torch
+        >>> from selfcontrast import Entry, Exit, Host
+        >>> class Model(nn.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.encoder, self.head = nn.Conv2d(3, 8, 4, 4), nn.Conv2d(16, 2, 1)
+        ...     def forward(self, query, support, mask):
+        ...         features, prototype = self.encoder(query), self.encoder(support).mean((2, 3), keepdim=True)
+        ...         logits = self.head(torch.cat([features, prototype.expand_as(features)], 1))
+        ...         return nn.functional.cross_entropy(nn.functional.interpolate(logits, mask.shape[1:]), mask)
+        >>> model, mask = Model(), torch.zeros(2, 16, 16, dtype=torch.long)
+        >>> host = Host("encoder", "encoder", entries=(Entry("head", "C:2C"),), exits=(Exit("head"),), mask="mask")
+        >>> attachment = SelfContrastiveAuxiliary().attach(model, host)
+        >>> loss = attachment.blend(model(torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16), mask))
+        >>> loss.shape
+        torch.Size([])
+        """
+        # An attachment stands on this class, so it can only be imported when it is asked for.
+        from selfcontrast.attach.attachable import check_attachable
+        from selfcontrast.attach.attachment import Attachment
+        from selfcontrast.attach.presets import find_host
+
+        found = find_host(host)
+        check_attachable(model, found)
+        return Attachment(self, model, found)

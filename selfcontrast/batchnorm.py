@@ -1,4 +1,4 @@
-"""The self-contrastive pass normalises by its own batch and leaves no trace in the host's running statistics."""
+"""Batch normalisation in the self-contrastive pass: by its own batch, without a trace in running statistics."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What was asked of the clustering, beside what was measured."""
+"""The limits set for the clustering, beside the measured values."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ Row = Mapping[str, Any]
 
 
 class Bar(NamedTuple):
-    """A measure and the limit on one side of which it must stay."""
+    """A measured value and its limit; `asked` says on which side of the limit it must stay."""
 
     measure: str
     asked: str
@@ -24,7 +24,7 @@ class Bar(NamedTuple):
 
 
 def bars(rows: Sequence[Row], kept: Mapping[str, Mapping[str, float]]) -> list[Bar]:
-    """Of a benchmark's rows, and of the shares of labels that its `properties` found by size."""
+    """All bars, from a benchmark's rows and from the shares of labels that its `properties` found by size."""
     rows = [row for row in rows if "layout" in row]
     own = [row for row in rows if row["arm"] == OURS]
     return [
@@ -42,7 +42,7 @@ def bars(rows: Sequence[Row], kept: Mapping[str, Mapping[str, float]]) -> list[B
 
 
 def _speed(rows: Sequence[Row], own: Sequence[Row]) -> Iterator[Bar]:
-    """The paper's size and twice its batch: times the floor, and how many times ours the plain k-means takes."""
+    """At the paper's size and twice its batch: our time over the floor, and the plain k-means' time over ours."""
     for row in own:
         if row["size"] != SMALL:
             yield _at_most(f"times the floor, {_place(row)}", FLOORS[row["layout"]], row["times_floor"])
@@ -52,7 +52,7 @@ def _speed(rows: Sequence[Row], own: Sequence[Row]) -> Iterator[Bar]:
 
 
 def _peers(rows: Sequence[Row]) -> Iterator[Bar]:
-    """The fastest peer of every size and layout; at the small size faiss alone was asked for."""
+    """The fastest peer of every size and layout; at the small size only faiss has a limit."""
     peers = [row for row in rows if row["arm"] != NAIVE and not row["arm"].startswith(OURS)]
     for place in sorted({_place(row) for row in peers}):
         small = SMALL in place

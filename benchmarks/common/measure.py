@@ -1,4 +1,4 @@
-"""What the benchmarks share: rounds that go through the arms in turn, medians with their spread, a table, one JSON."""
+"""What all benchmarks share: interleaved rounds, medians with their spread, a printed table, one JSON file."""
 
 import json
 import os
@@ -31,7 +31,7 @@ class Timed(NamedTuple):
 
 
 def interleave(arms: Mapping[str, Callable[[], Any]], rounds: int, budget: float = float("inf")) -> dict[str, Timed]:
-    """Time arms in turn, A B C A B C, so that whatever else the machine does meets all of them alike.
+    """Time arms in turn, A B C A B C, so that other work on the machine disturbs all arms alike.
 
     Args:
         arms: what to call; the first call of each is a warm-up.
@@ -49,13 +49,13 @@ def interleave(arms: Mapping[str, Callable[[], Any]], rounds: int, budget: float
 
 
 def processor_seconds() -> float:
-    """Of this process and of loaders that have ended, since the start."""
+    """Processor seconds of this process and of ended loader processes, since the start."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
 
 
 def spread(values: Sequence[float]) -> Row:
-    """The four figures that every row has, to four digits."""
+    """The four figures of every row: median, minimum and maximum to four digits, and the number of rounds."""
     return {
         "median": digits(median(values)),
         "min": digits(min(values)),
@@ -65,7 +65,7 @@ def spread(values: Sequence[float]) -> Row:
 
 
 def digits(value: float) -> float:
-    """Four of them: more would be noise.
+    """Round to four significant digits; more would be noise.
 
     >>> digits(0.123456)
     0.1235
@@ -74,7 +74,7 @@ def digits(value: float) -> float:
 
 
 def use_threads(count: int | None) -> int:
-    """The same number for torch and for libraries that are imported from now on; by default every core."""
+    """Set the threads of torch and of libraries that are imported later; by default one for every core."""
     count = count or os.cpu_count() or 1
     torch.set_num_threads(count)
     os.environ["OMP_NUM_THREADS"] = str(count)
@@ -82,14 +82,14 @@ def use_threads(count: int | None) -> int:
 
 
 def command() -> str:
-    """What was typed, with the data's folder by its last name."""
+    """The command line, with only the last part of the data folder's path."""
     data = os.environ.get("SELFCONTRAST_VOC")
     given = [f"SELFCONTRAST_VOC={Path(data).name}"] if data else []
     return " ".join([*given, f"python benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
 
 
 def machine(packages: Sequence[str] = ()) -> dict[str, Any]:
-    """`environment()` with the processor, how busy it was, and the versions of `packages`."""
+    """`environment()` with the processor, its load, and the versions of `packages`."""
     about = {"processor": _processor(), "cores": os.cpu_count(), "load": [round(load, 2) for load in os.getloadavg()]}
     return environment() | about | {name: version(name) for name in packages}
 
@@ -101,7 +101,7 @@ def _processor() -> str:
 
 
 def publish(name: str, report: Mapping[str, Any], columns: Sequence[str]) -> Path:
-    """Print `columns` of the rows and what was concluded, and write the report to results/NAME.json."""
+    """Print `columns` of the rows and the summary, and write the report to results/NAME.json."""
     print_table(report["rows"], columns)
     for title, part in report.get("summary", {}).items():
         _print_part(title, part)
@@ -117,7 +117,7 @@ def publish_picture(name: str, figure: Any) -> None:
 
 
 def _print_part(name: str, part: Any) -> None:
-    """A list of rows as a table, all else as it will stand in the file."""
+    """Print a list of rows as a table, anything else as JSON."""
     if isinstance(part, list):
         print(f"\n{name}")
         print_table(part, list(part[0]))
@@ -126,7 +126,7 @@ def _print_part(name: str, part: Any) -> None:
 
 
 def print_table(rows: Sequence[Row], columns: Sequence[str]) -> None:
-    """Aligned; what a row does not have is a dash, and a row without figures says why."""
+    """Print aligned columns; a missing value is a dash, and a row without figures says why."""
     cells = [list(columns)] + [[_cell(row.get(column)) for column in columns] for row in rows]
     widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
     for line, row in zip(cells, [{}, *rows], strict=True):

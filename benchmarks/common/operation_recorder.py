@@ -1,4 +1,4 @@
-"""What is dispatched: a stand-in for the kernels that an accelerator would launch."""
+"""Record dispatched operations, a stand-in for the kernels that an accelerator would launch."""
 
 from collections import Counter
 from typing import Any
@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-# For each of these the host waits for a value.
+# Operations that make the host wait for a value.
 HOST_READS = {
     "_local_scalar_dense",
     "nonzero",
@@ -19,7 +19,7 @@ HOST_READS = {
     "_unique2",
     "unique_dim",
 }
-# They compute nothing.
+# Operations that compute nothing.
 _FREE = {"_unsafe_view", "_reshape_alias", "lift_fresh", "device", "promote_types", "scalar_tensor"}
 
 
@@ -27,8 +27,8 @@ class Recorder(TorchDispatchMode):
     """Counts operations.
 
     Attributes:
-        operations: how often each was dispatched, views apart.
-        bytes: of all tensors that these read and wrote.
+        operations: how often each operation was dispatched, without views.
+        bytes: bytes of all tensors that these operations read and wrote.
         reads: operations that make the host wait, in order.
     """
 
@@ -52,13 +52,13 @@ class Recorder(TorchDispatchMode):
 
 
 def _bytes(*trees: Any) -> int:
-    """Of all tensors; one that an operation takes twice is read once."""
+    """Bytes of all tensors; a tensor that an operation takes twice counts once."""
     tensors = {id(leaf): leaf for leaf in tree_leaves(trees) if isinstance(leaf, Tensor)}
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
 
 
 def _looks_up(name: str, args: tuple[Any, ...]) -> bool:
-    """Indexing by a bool looks up where it is true."""
+    """Whether an operation indexes by a bool tensor, for which the host waits."""
     return name in ("index", "index_put", "index_put_") and any(
         index is not None and index.dtype == torch.bool for index in args[1]
     )

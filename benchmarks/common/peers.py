@@ -1,8 +1,8 @@
 """Other libraries' k-means behind one interface: (features, initial centres, iterations) → labels.
 
-Each does what it needs with the features as the network left them, in the form of the library that was found to be the
-fastest. All end with one assignment after the last move, as the package does. Of libraries that know only Euclidean
-distance, unit rows are the closest form: their centres are means inside the sphere, so a few labels differ.
+Each starts from the features as the network left them and uses the fastest form of its library that we found. All end
+with one assignment after the last move, as the package does. Libraries that know only Euclidean distance get unit rows,
+the closest form: their centres are means inside the sphere, so a few labels differ.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ SEED = 0
 
 
 def initial_centres(features: Tensor, clusters: int) -> Tensor:
-    """Distinct pixels (B, K, C) of unit length, for all images at the places that fastkmeans draws by this seed."""
+    """Distinct pixels (B, K, C) of unit length, in all images at the places that fastkmeans draws from this seed."""
     torch.manual_seed(SEED)
     places = torch.randperm(features.shape[2] * features.shape[3])[:clusters]
     centres = features.flatten(2)[:, :, places].transpose(1, 2).contiguous()
@@ -27,12 +27,12 @@ def initial_centres(features: Tensor, clusters: int) -> Tensor:
 
 
 def rows(features: Tensor) -> Tensor:
-    """Pixels (B, N, C), channels adjacent: a view of a channels-last map, else NumPy's copy, faster than torch's."""
+    """Pixels (B, N, C), channels adjacent: a view of a channels-last map, else a copy by NumPy, faster than torch's."""
     return torch.from_numpy(np.ascontiguousarray(features.flatten(2).transpose(1, 2).numpy()))
 
 
 def unit_rows(features: Tensor) -> Tensor:
-    """`rows`, each of length 1; in place where they are a copy already."""
+    """`rows`, each scaled to length 1; in place if they are already a copy."""
     pixels = rows(features)
     copied = pixels.data_ptr() != features.data_ptr()
     return torch.div(pixels, torch.linalg.vector_norm(pixels, dim=2, keepdim=True), out=pixels if copied else None)
@@ -47,7 +47,7 @@ def _faiss_kmeans(pixels: Tensor, centres: Tensor, iterations: int, weights: Ten
 
     faiss.omp_set_num_threads(torch.get_num_threads())
     clusters, channels = centres.shape
-    # Without the maximum it trains on 256 points a cluster.
+    # Without this maximum faiss trains on 256 points a cluster.
     kmeans = faiss.Kmeans(
         channels,
         clusters,
@@ -123,11 +123,11 @@ def torch_kmeans(features: Tensor, centres: Tensor, iterations: int) -> Tensor:
 
 
 class _Stop(Exception):
-    """That was the last iteration."""
+    """The last iteration is done."""
 
 
 def kmeans_pytorch(features: Tensor, centres: Tensor, iterations: int) -> Tensor:
-    """It takes neither centres nor a count: its `initialize` hands in ours, its progress bar ends the loop."""
+    """It takes neither centres nor a number of iterations: we replace its `initialize` and its progress bar."""
     import kmeans_pytorch as library
 
     class Progress:
@@ -152,7 +152,7 @@ def kmeans_pytorch(features: Tensor, centres: Tensor, iterations: int) -> Tensor
 
 
 def flash_kmeans(features: Tensor, centres: Tensor, iterations: int) -> Tensor:
-    """Its torch fallback, which it takes where there is no GPU."""
+    """Its torch fallback for machines without a GPU."""
     from flash_kmeans.torch_fallback import batch_kmeans_Euclid_torch_native, euclid_assign_torch_native_chunked
 
     pixels = unit_rows(features)
@@ -171,7 +171,7 @@ def vector_quantize_pytorch(features: Tensor, centres: Tensor, iterations: int) 
 
 
 def fastkmeans(features: Tensor, centres: Tensor, iterations: int) -> Tensor:
-    """It takes no centres: by this seed it draws the very pixels that `initial_centres` takes."""
+    """It takes no centres: from this seed it draws the same pixels as `initial_centres`."""
     from fastkmeans import FastKMeans
 
     def one(pixels: Tensor, own: Tensor) -> Tensor:
@@ -181,7 +181,7 @@ def fastkmeans(features: Tensor, centres: Tensor, iterations: int) -> Tensor:
     return _image_by_image(one, unit_rows(features), centres)
 
 
-# Beside each: the distribution on PyPI that it needs.
+# Each with the distribution on PyPI that it needs.
 PEERS: dict[str, tuple[Clustering, str]] = {
     "faiss, unit rows": (faiss_on_unit_rows, "faiss-cpu"),
     "faiss, weighted rows": (faiss_with_weights, "faiss-cpu"),

@@ -24,9 +24,9 @@ def high_level_features(name: str, count: int, side: int, batch: int = 4, seed: 
         name: a name of `build_backbone`; EfficientNet-Lite0 has its ImageNet weights, any other random ones and, since
             random layers need them, the statistics of its batch.
         count: images.
-        side: of the square that each becomes.
+        side: the side of the square that each image is resized to.
         batch: images a forward pass.
-        seed: of the random weights.
+        seed: seeds the random weights.
     """
     trained = name == "efficientnet_lite0"
     torch.manual_seed(seed)
@@ -43,7 +43,7 @@ def _batches(count: int, side: int, batch: int) -> Iterator[Tensor]:
 
 
 def image_files(count: int) -> list[Path]:
-    """Evenly taken from the training list: no figure here may look at the images that models are scored on."""
+    """Images at even distances in the training list; benchmarks must not use the images that models are scored on."""
     root = Path(os.environ.get("SELFCONTRAST_VOC") or make_scenes(ROOT / "runs" / "scenes-hidden0.25"))
     lines = (root / "ImageSets" / "Segmentation" / "train.txt").read_text().splitlines()
     names = [Path(line.split()[0]).stem for line in lines if line.strip()]

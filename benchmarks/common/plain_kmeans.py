@@ -1,4 +1,4 @@
-"""What the clustering is measured against: float64 Lloyd, the k-means one would write first, and the objective."""
+"""References for the clustering: Lloyd in float64, the k-means one would write first, and the objective."""
 
 import torch
 import torch.nn.functional as F
@@ -25,7 +25,7 @@ def _exact(image: Tensor, centres: Tensor, iterations: int) -> Tensor:
 
 
 def einsum_kmeans(features: Tensor, centres: Tensor, iterations: int) -> Tensor:
-    """Labels (B, N), the plain way: normalise every pixel, compare and average by einsum."""
+    """Labels (B, N) in the plain way: normalise every pixel, compare and average by einsum."""
     pixels = F.normalize(features.flatten(2), dim=1)
     for _ in range(iterations):
         members = F.one_hot(torch.einsum("bkc,bcn->bkn", centres, pixels).argmax(1), centres.shape[1]).to(pixels.dtype)
@@ -42,5 +42,5 @@ def objectives(features: Tensor, labels: Tensor) -> Tensor:
 def _distance(image: Tensor, labels: Tensor) -> Tensor:
     pixels = F.normalize(image.flatten(1), dim=0)
     members = F.one_hot(labels.long()).T.double()
-    # A cluster's cosines with its own mean direction add up to the length of its sum.
+    # The cosines of a cluster's pixels with its mean direction add up to the length of their sum.
     return 1 - (members @ pixels.T).norm(dim=1).sum() / pixels.shape[1]

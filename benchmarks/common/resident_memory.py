@@ -1,7 +1,7 @@
-"""Memory that a call takes beyond what was there: the peak of a process's resident set (Linux).
+"""Peak memory of a call beyond what its process held before, from the resident set (Linux).
 
-This sees what any library allocates, torch or not. It is measured in a process of its own whose allocator hands every
-freed block back, and behind a small call that loads libraries and their buffers.
+This covers every library, torch or not. A process of its own measures it, with an allocator that hands every freed
+block back, after a small call that loads libraries and their buffers.
 """
 
 import gc
@@ -26,7 +26,7 @@ _SMALL = 12
 def extra_bytes(
     clusterings: Mapping[str, Clustering], features: Tensor, centres: Tensor, iterations: int
 ) -> dict[str, int]:
-    """Of each clustering, of the same features."""
+    """The extra bytes of each clustering, all on the same features."""
     before = {name: os.environ.get(name) for name in _HAND_BACK}
     os.environ.update(_HAND_BACK)
     try:
@@ -44,13 +44,13 @@ def _measure(
     warnings.simplefilter("ignore")
     logging.disable()
     use_threads(threads)
-    features.sum()  # pages of shared memory count from the first touch on
+    features.sum()  # pages of shared memory count only after the first touch
     small = features[..., :_SMALL, :_SMALL].contiguous(memory_format=_layout(features))
     extra: dict[str, int] = {}
     for name, clustering in clusterings.items():
         clustering(small, centres, iterations)
         gc.collect()
-        Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+        Path("/proc/self/clear_refs").write_text("5")  # resets the peak
         start = _status("VmRSS")
         clustering(features, centres, iterations)
         extra[name] = _status("VmHWM") - start

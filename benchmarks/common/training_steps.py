@@ -24,7 +24,7 @@ class Episodes(NamedTuple):
 
 
 def episodes(batch: int, size: int, device: str = "cpu") -> Episodes:
-    """Noise, and rectangles as masks."""
+    """Images of noise, with rectangles as masks."""
     torch.manual_seed(SEED)
     masks = torch.zeros(batch, size, size, dtype=torch.long)
     masks[:, size // 4 : size // 2, size // 4 : size * 3 // 4] = 1
@@ -34,13 +34,13 @@ def episodes(batch: int, size: int, device: str = "cpu") -> Episodes:
 
 
 def sgd(network: nn.Module) -> torch.optim.Optimizer:
-    """Over what is trained, with the paper's momentum and weight decay."""
+    """SGD over the trained parameters, with the paper's momentum and weight decay."""
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     return torch.optim.SGD(trained, 1e-3, 0.9, weight_decay=1e-4)
 
 
 def parser(description: str) -> argparse.ArgumentParser:
-    """--batch, --size, --rounds and --threads."""
+    """A parser of --batch, --size, --rounds and --threads."""
     options = argparse.ArgumentParser(description=description)
     options.add_argument("--batch", type=int, default=4)
     options.add_argument("--size", type=int, default=473)
@@ -50,7 +50,7 @@ def parser(description: str) -> argparse.ArgumentParser:
 
 
 def peaks(make: Callable[..., Callable[[], object]], arms: Sequence[str], *given: object) -> dict[str, int]:
-    """For each arm, the bytes beyond what lay there before the step `make(arm, *given)`, in a process of its own."""
+    """For each arm, the peak bytes of the step `make(arm, *given)` beyond those before it, in a process of its own."""
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as process:
         return {arm: process.apply(_peak, (make, arm, torch.get_num_threads(), given)) for arm in arms}
 

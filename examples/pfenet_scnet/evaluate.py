@@ -21,7 +21,7 @@ from training.checkpoint import load_weights
 
 
 def asked(arguments: list[str] | None = None) -> tuple[Path, Recipe, list[int]]:
-    """What the command line names: a run's folder or a file of weights, the recipe to evaluate by, and the seeds."""
+    """Read the command line: a run's folder or a file of weights, the recipe to evaluate by, and the seeds."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

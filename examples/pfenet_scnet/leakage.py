@@ -17,8 +17,11 @@ from runtime.atomic_files import write_text_atomically
 
 
 class Leakage(NamedTuple):
-    """Of one fold's training images: how many, and in percent, images that hide a novel object, and novel classes
-    among all (image, class) pairs, which is how we read the caption of the paper's Fig. 2."""
+    """How many training images a fold has, and two shares in percent.
+
+    `hidden` is the share of images that hide a novel object. `pairs` is the share of novel classes among all
+    (image, class) pairs, as we read the caption of the paper's Fig. 2.
+    """
 
     images: int
     hidden: float
@@ -26,7 +29,7 @@ class Leakage(NamedTuple):
 
 
 def measure(images: ImageList, fold: int) -> Leakage:
-    """The shares of a fold, when no image is dropped."""
+    """Count a fold's training images, none dropped."""
     usable = images.training(fold, "keep")
     novel = set(images.novel_classes(fold))
     shown = [c for item in usable.items for c in item.pixels]
@@ -63,7 +66,7 @@ def main(
 
 
 def draw(shares: list[Leakage], out: Path) -> None:
-    """Two bars a fold."""
+    """Draw two bars for each fold."""
     matplotlib.use("Agg")
     figure, axes = pyplot.subplots(figsize=(6, 3.5), layout="constrained")
     for side, (label, values) in enumerate(

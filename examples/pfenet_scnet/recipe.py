@@ -1,4 +1,4 @@
-"""What a run is: one dataclass, filled from YAML and the command line, written beside every result."""
+"""The recipe of a run: one dataclass, filled from YAML and the command line, and written beside every result."""
 
 import os
 import re
@@ -47,28 +47,30 @@ class Recipe:
         partition: kmeans or pyramid.
         prior: what the self-contrastive pass gets for a prior mask.
         size: side of the square crops, in pixels.
-        draw: what an episode begins with: a class, all alike, or an image, each once an epoch, as PFENet does.
+        draw: class draws the class of each episode, all with equal probability; image takes every image as the query
+            once an epoch, as PFENet does.
         batch: episodes a step, over all processes together.
         micro_batch: episodes a forward pass. By default an equal part of the batch for each process; where it is given,
             gradients do not depend on the number of processes.
         steps: optimizer steps.
         epochs: passes over the training images, in place of `steps`.
-        optimizer: adamw, which gets a head without normalisation going in the demonstration's few hundred steps, or
-            sgd, as in the paper.
+        optimizer: adamw, which trains a head without normalisation in the demonstration's few hundred steps, or sgd, as
+            in the paper.
         learning_rate: at the start of a polynomial decay of power 0.9.
         momentum: of SGD.
-        weight_decay: of either.
-        precision: of Lightning Fabric: 32-true or bf16-mixed.
+        weight_decay: of either optimizer.
+        precision: Lightning Fabric's, 32-true or bf16-mixed.
         select: which step's weights are evaluated: those best on base classes of held-out images, on the novel classes
             themselves, as most published code does, or the last.
-        select_every: steps between two looks at the candidates.
-        select_episodes: episodes a look.
+        select_every: steps between two candidates.
+        select_episodes: episodes that each candidate is evaluated on.
         episodes: evaluation episodes.
-        protocol: whose evaluation, see evaluation/protocols.py; scores under different ones are not comparable.
+        protocol: the evaluation protocol, see evaluation/protocols.py; scores under different protocols are not
+            comparable.
         evaluation_memory: gigabytes of backbone features that evaluation holds at once; with less, images are computed
             again.
-        seed: of weights, training episodes and draws.
-        evaluation_seed: of the evaluation's episodes alone, so that all runs see the same.
+        seed: seeds weights, training episodes and draws.
+        evaluation_seed: seeds the evaluation's episodes alone, so that all runs see the same ones.
         cache_features: train on features of the frozen backbone that are computed once and kept on disk, many times
             faster; of the augmentation only mirroring is left.
         features: the folder of those caches, which runs share.
@@ -151,7 +153,7 @@ class Recipe:
         return f"runs/{data}-{backbone}-fold{self.fold}-{self.novel}-{self.steps}steps-seed{self.seed}/{task}"
 
     def training_episodes(self, images: ImageList) -> Sequence[Episode]:
-        """As many as the steps need, of base classes alone."""
+        """As many episodes of base classes as the steps need."""
         classes, count = images.base_classes(self.fold), self.steps * self.batch
         if self.draw == "image":
             return ImageEpochs(images, classes, self.seed, count)

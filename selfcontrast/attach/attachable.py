@@ -1,4 +1,4 @@
-"""Whether a model can be attached to, asked before anything is."""
+"""Refuse a model that the task cannot be attached to, before any hook is set."""
 
 import inspect
 
@@ -10,7 +10,7 @@ from selfcontrast.errors import require
 
 
 def check_attachable(model: nn.Module, host: Host | CosineHost) -> None:
-    """Refuse models that hooks would not reach, and hosts that name what the model has not."""
+    """Refuse models that hooks would not reach, and hosts that name what the model does not have."""
     wrapped = isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel)
     require(not wrapped, "model", "the model itself", type(model).__name__, "attach to model.module")
     compiled = hasattr(model, "_orig_mod") or getattr(model, "_compiled_call_impl", None) is not None

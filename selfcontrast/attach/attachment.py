@@ -1,4 +1,4 @@
-"""The plug-in on a model that somebody else wrote: in place, without parameters, and gone again by `detach`."""
+"""The task attached to a model that somebody else wrote: in place, without parameters, until `detach`."""
 
 import inspect
 import sys
@@ -130,7 +130,7 @@ class Attachment:
         return self.model.training and self.auxiliary.training and self.auxiliary.weight > 0
 
     def _open(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Before a forward: start a pass, if this is one to learn from."""
+        """Before a forward in training: start a self-contrastive pass."""
         self._abandon()
         if not self.active or not torch.is_grad_enabled():
             return None
@@ -151,7 +151,7 @@ class Attachment:
         return tuple(arguments), keywords
 
     def _close(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-        """After a forward, or after an exception inside it, which leaves no output."""
+        """After a forward: finish the pass. After an exception in it there is no output, and the pass is dropped."""
         mechanism, query = self._mechanism, self._query
         if mechanism is None or query is None:
             return
@@ -204,7 +204,7 @@ class Attachment:
         return (Fold if self.host.mechanism == "fold" else Replay)(self.model, self.host, query)
 
     def _exit_weights(self, exits: dict[str, list[Tensor]]) -> list[float]:
-        """Of each of the pass's logits: an exit's weight is that of the mean of its losses."""
+        """The weight of each of the pass's logits: an exit's weight, shared equally among its logits."""
         given = {} if isinstance(self.host, CosineHost) else {exit.call: exit.weight for exit in self.host.exits}
         return [given.get(call, 1.0) / len(several) for call, several in exits.items() for _ in several]
 
@@ -223,7 +223,7 @@ class Attachment:
 
 
 def _explain(error: BaseException | None) -> None:
-    """Say beside an error inside the host's forward that the host may not be its cause."""
+    """Add a note to an error inside the host's forward: the attachment may be its cause."""
     if error is not None:
         error.add_note(
             "selfcontrast was attached: should this not happen without it, an exit or a doubled argument of the host's "

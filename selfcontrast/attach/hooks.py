@@ -1,4 +1,4 @@
-"""Hooks that live for one forward pass: each knows which call of its module it sees, and all leave together."""
+"""Hooks that live for one forward: each knows which call of its module it sees, and all are removed together."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ After = Callable[[str, Any], Any]
 
 
 class Uncopied:
-    """A hook that copies and pickles of the model do without: their forwards belong to no attachment."""
+    """A hook that copies and pickles of the model do not keep, because a copy belongs to no attachment."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
@@ -31,7 +31,7 @@ class Uncopied:
 
 
 def no_hook(*args: Any) -> None:
-    """What a copied model has in an attachment's place."""
+    """Does nothing: a copied model has this in place of an attachment's hook."""
 
 
 def _no_hook() -> Callable[..., None]:
@@ -40,7 +40,7 @@ def _no_hook() -> Callable[..., None]:
 
 @dataclass
 class _Watch:
-    """Counts the calls of one module and tells the asked ones from the rest."""
+    """Counts the calls of one module and says which of them are asked for."""
 
     name: str
     turn: int | None
@@ -107,7 +107,7 @@ class Hooks:
 
 
 def check_fired(hooks: Hooks) -> None:
-    """Refuse a forward in which a call named by the host did not come: nothing of the task may be lost in silence."""
+    """Refuse a forward without a call that the host names, so that no part of the task is lost in silence."""
     missing = hooks.unfired
     require(
         not missing,

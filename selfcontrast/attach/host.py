@@ -92,7 +92,7 @@ class Exit:
 
 @dataclass(frozen=True)
 class Doubled:
-    """A tensor that enters the comparison beside the entry and must be as long as it.
+    """A tensor that enters the comparison beside the entry and must have as many rows as it.
 
     Attributes:
         call: the module that takes or gives it, and which item of its output it is; "" is the model itself.

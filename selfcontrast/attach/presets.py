@@ -1,4 +1,4 @@
-"""Where each published model is entered: module names and channels, read off the published code and run against it."""
+"""Where the task enters each published model: names and channels from the published code, tried on that code."""
 
 import warnings
 

@@ -88,7 +88,7 @@ def check_attachment(attachment: Attached, arguments: tuple[Any, ...], keywords:
 
 
 def _second_comparison(attachment: Attached, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> list[Finding]:
-    """The pass's logits against a whole second forward; of a cosine host, where it returns such logits."""
+    """Compare the pass's logits with a whole second forward; for a cosine host only if it returns such logits."""
     model, auxiliary, host, contrast = attachment.model, attachment.auxiliary, attachment.host, attachment.contrast
     assert contrast is not None
     claim, prototype_map, logits = (
@@ -112,7 +112,7 @@ def _second_comparison(attachment: Attached, arguments: tuple[Any, ...], keyword
 
 
 def seeded(model: nn.Module, forward: Callable[[], Any]) -> tuple[Any, list[Tensor]]:
-    """What a forward from the same seed gives, and the buffers it leaves; the model's are those of before."""
+    """What a forward from a fixed seed returns, and its buffers after it; the model's own buffers are put back."""
     before = [buffer.clone() for buffer in model.buffers()]
     torch.manual_seed(0)  # pyright: ignore[reportUnknownMemberType]
     np.random.seed(0)
@@ -173,7 +173,7 @@ def _reached(claim: str, loss: Tensor, tensors: Sequence[Tensor]) -> Finding:
 
 @contextmanager
 def random_numbers_kept() -> Generator[None]:
-    """Inside it anything may be drawn; afterwards every source of random numbers goes on where it was."""
+    """A context that may draw random numbers: afterwards every source continues where it was before."""
     of_numpy, of_python = np.random.get_state(), random.getstate()
     try:
         with torch.random.fork_rng():  # pyright: ignore[reportUnknownMemberType]
@@ -185,7 +185,7 @@ def random_numbers_kept() -> Generator[None]:
 
 @contextmanager
 def without_dropout(model: nn.Module) -> Generator[None]:
-    """Inside it dropout layers pass a copy on, so that two forwards can be compared.
+    """A context in which dropout layers pass on a copy of their input, so that two forwards can be compared.
 
     A copy, as in training: in eval mode they pass the tensor itself on, which the host may then change in place.
     """

@@ -1,4 +1,4 @@
-"""The k-means of faiss in place of ours, an independent check and on some machines the faster.
+"""The k-means of faiss in place of ours: an independent check, and faster on some machines.
 
 Axes: B images, C channels, N pixels, K clusters.
 """

@@ -1,4 +1,4 @@
-"""Regions by their place alone: the spatial pyramid that the paper compares k-means with (Table 6).
+"""Regions by place only: the spatial pyramid that the paper compares k-means with (Table 6).
 
 Axes: B images, C channels, h x w the feature grid.
 """

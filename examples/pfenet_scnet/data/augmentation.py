@@ -1,4 +1,4 @@
-"""What varies a training image: one warp that scales, turns, mirrors and crops, and a blur; by OpenCV, for speed."""
+"""Augmentation of training images: one warp that scales, turns, mirrors and crops, and a blur; by OpenCV, for speed."""
 
 from typing import Any
 
@@ -26,13 +26,14 @@ def training_transform(size: int) -> v2.Transform:
 class RandomView(v2.Transform):
     """A random square of the scaled, turned, perhaps mirrored picture, interpolated once.
 
-    A side that is shorter than the square is centred; what no picture covers is the mean colour, unlabelled.
+    A side that is shorter than the square is centred. The area outside the picture gets the mean colour and is
+    unlabelled in the mask.
 
     Args:
         size: side of the square in pixels.
-        scale: least and greatest.
+        scale: the smallest and the greatest scale.
         degrees: greatest rotation either way, about the picture's centre.
-        mirror: how often.
+        mirror: probability of mirroring.
     """
 
     def __init__(
@@ -77,8 +78,7 @@ def _uniform(low: float, high: float) -> float:
 
 
 def _corner(side: float, size: int) -> float:
-    """Where the square begins on a scaled side: at any whole pixel where it fits, or so that the side is centred in
-    it."""
+    """Where the square begins on a scaled side: at a random whole pixel if it fits, else so that the side is centred."""
     room = int(side) - size
     return float(torch.randint(room + 1, ())) if room > 0 else room / 2
 

@@ -15,7 +15,7 @@ from data.masks import UNLABELLED
 from data.preparation import SHOWN, Damaged, in_parallel, link_folder, require, save_mask, say_count, write_list
 
 URLS = "http://images.cocodataset.org/zips/{part}.zip and .../annotations/annotations_trainval2014.zip"
-# Images that have an instance: PFENet's lists hold just these.
+# Numbers of images that have an instance; PFENet's lists hold exactly these images.
 PUBLISHED = {"train2014": 82081, "val2014": 40137, "train2017": 117266, "val2017": 4952}
 
 Task = tuple[list[dict[str, Any]], dict[int, int], dict[str, Any], Path, Path]
@@ -25,7 +25,8 @@ def prepare_coco(coco: Path, out: Path) -> None:
     """Check COCO's images and instances, draw the masks, and write lists of all images that have an instance.
 
     Classes are numbered 1..80 in the order of COCO's category numbers. Instances are drawn from the largest to the
-    smallest, so that a small one in front stays visible. A crowd's outline is rough: what it alone covers is 255.
+    smallest, so that a small one in front stays visible. A crowd's outline is rough: pixels that only a crowd covers
+    are 255.
 
     Args:
         coco: holds annotations/instances_{train,val}2014.json and the folders train2014 and val2014 (or 2017's).
@@ -98,13 +99,13 @@ def _draw(task: Task) -> str | None:
         save_mask(mask, path, out, len(number_of))
     except Damaged as damage:
         return str(damage)
-    except Exception as error:  # pycocotools raises bare exceptions over outlines that are none
+    except Exception as error:  # pycocotools raises bare exceptions for invalid outlines
         return f"{path}: an instance cannot be drawn ({type(error).__name__}: {error})"
     return None
 
 
 def _pixels(segmentation: Any, size: tuple[int, int]) -> np.ndarray:
-    """Where an instance is: polygons, or run lengths, packed or not."""
+    """The instance's pixels (H, W), from polygons or from run lengths, packed or not."""
     if isinstance(segmentation, list):
         packed = run_lengths.merge(run_lengths.frPyObjects(segmentation, *size))
     elif isinstance(segmentation["counts"], list):

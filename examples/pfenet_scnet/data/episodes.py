@@ -15,7 +15,7 @@ from data.masks import count_masks
 
 
 class Item(NamedTuple):
-    """An image, its mask, and how many pixels each class has there."""
+    """An image, its mask, and the number of pixels of each class in it."""
 
     image: Path
     mask: Path
@@ -34,8 +34,8 @@ class Episode(NamedTuple):
 class ImageList:
     """The images of one split; an (image, class) pair counts from `min_pixels` pixels of the class on.
 
-    The published rule is 2,048 at VOC's full size; about 840 for pictures of at most 320 pixels. `split` says how the
-    folds cut the classes, see folds.py.
+    The published rule is 2,048 pixels at VOC's full size; for pictures of at most 320 pixels that is about 840. `split`
+    says how the folds divide the classes, see folds.py.
     """
 
     items: tuple[Item, ...]
@@ -48,12 +48,12 @@ class ImageList:
         return novel_classes(fold, len(self.class_names), self.split)
 
     def base_classes(self, fold: int) -> list[int]:
-        """The others."""
+        """The classes that `fold` trains on."""
         return base_classes(fold, len(self.class_names), self.split)
 
     @cached_property
     def by_class(self) -> dict[int, list[int]]:
-        """Which items can serve each class."""
+        """The items that show enough of each class to be its query or support."""
         table: dict[int, list[int]] = {}
         for index, item in enumerate(self.items):
             for c, count in item.pixels.items():
@@ -116,8 +116,8 @@ def _pair(line: list[str]) -> tuple[str, str]:
 def sample_episodes(images: ImageList, classes: Sequence[int], shot: int, seed: int, count: int) -> list[Episode]:
     """`count` episodes: a class drawn uniformly, then a query and `shot` other images of it.
 
-    Classes come first, or a list full of cats and dogs would teach nothing else. A class with too few images to make
-    an episode is an error, never left out in silence.
+    The class is drawn before the images, so that frequent classes do not dominate. A class with too few images for an
+    episode raises an error and is never left out in silence.
     """
     if count < 1:
         raise ValueError(f"count: expected at least 1, got {count}; ask for one or more episodes")
@@ -186,7 +186,7 @@ class ImageEpochs(Sequence[Episode]):
 
 
 def digest(images: ImageList, episodes: Iterable[Episode]) -> str:
-    """Twelve hex digits that stand for these episodes on these images, to be named beside every number."""
+    """Twelve hex digits that identify these episodes on these images; every score is reported with them."""
     names = [item.image.stem for item in images.items]
     text = json.dumps([(e.novel_class, names[e.query], [names[s] for s in e.supports]) for e in episodes])
     return hashlib.sha256(text.encode()).hexdigest()[:12]

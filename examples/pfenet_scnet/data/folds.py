@@ -14,8 +14,9 @@ def novel_classes(fold: int, classes: int = len(VOC_CLASSES), split: str = "sequ
     """The quarter of the classes 1 .. `classes` that fold 0..3 holds out.
 
     Args:
-        split: "sequential", blocks, as in PASCAL-5i, and in COCO-20i as PANet, MLC and SSP cut it; "interleaved", every
-            fourth class, as FWB, PFENet and the paper cut COCO-20i. Scores on the two are not comparable.
+        split: "sequential" cuts blocks of classes, as in PASCAL-5i and in the COCO-20i of PANet, MLC and SSP.
+            "interleaved" takes every fourth class, as in the COCO-20i of FWB, PFENet and the paper. Scores on the two
+            are not comparable.
 
     >>> novel_classes(1)
     [6, 7, 8, 9, 10]
@@ -35,12 +36,12 @@ def novel_classes(fold: int, classes: int = len(VOC_CLASSES), split: str = "sequ
 
 
 def base_classes(fold: int, classes: int = len(VOC_CLASSES), split: str = "sequential") -> list[int]:
-    """The other three quarters."""
+    """The classes of the other three quarters."""
     held_out = set(novel_classes(fold, classes, split))
     return [c for c in range(1, classes + 1) if c not in held_out]
 
 
 def class_names(root: str | Path) -> tuple[str, ...]:
-    """VOC's, unless the data set below `root` brings its own in `classes.txt`, one a line."""
+    """VOC's names, unless the data set below `root` has its own in `classes.txt`, one a line."""
     path = Path(root) / "classes.txt"
     return tuple(path.read_text().splitlines()) if path.is_file() else VOC_CLASSES

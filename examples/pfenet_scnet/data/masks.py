@@ -26,7 +26,7 @@ def read_mask(path: Path) -> np.ndarray:
 
 
 def count_pixels(mask: np.ndarray) -> dict[int, int]:
-    """Pixels of each class, without background and the unlabelled.
+    """Count the pixels of each class; background and unlabelled pixels are left out.
 
     >>> count_pixels(np.array([[0, 3], [3, 255]], np.uint8))
     {3: 2}
@@ -38,8 +38,8 @@ def count_pixels(mask: np.ndarray) -> dict[int, int]:
 def count_masks(root: str | Path, masks: Sequence[Path]) -> list[dict[int, int]]:
     """`count_pixels` of each mask of the data set at `root`.
 
-    Counts are kept under SELFCONTRAST_CACHE (by default ~/.cache/selfcontrast) and hold as long as a mask's size and
-    time of change do, so that a start opens only masks it has never seen.
+    Counts are kept under SELFCONTRAST_CACHE (by default ~/.cache/selfcontrast). A count is valid while the mask's size
+    and time of change stay the same, so a later start opens only new or changed masks.
     """
     index = _index_of(root)
     known = _read(index)
@@ -56,7 +56,7 @@ def count_masks(root: str | Path, masks: Sequence[Path]) -> list[dict[int, int]]
 
 
 def cache_folder() -> Path:
-    """Where files lie that can be made again."""
+    """The folder of files that can be made again."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(os.environ.get("SELFCONTRAST_CACHE") or Path(home) / "selfcontrast")
 
@@ -67,7 +67,7 @@ def _index_of(root: str | Path) -> Path:
 
 
 def _read(index: Path) -> dict[str, list]:
-    """A damaged index is one that was never written: everything is counted again."""
+    """Read the kept counts; a damaged index counts as empty, and every mask is counted again."""
     try:
         return json.loads(index.read_text())
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""What preparing VOC and COCO have in common: looking for pieces, checking pictures, writing one layout.
+"""What the preparation of VOC and of COCO share: finding pieces, checking pictures, writing one layout.
 
 The layout is VOC's and PFENet's: lists of `image mask` lines under ImageSets/Segmentation, masks of one byte a pixel,
 links to the folders of images, and the names of the classes.
@@ -23,23 +23,23 @@ SHOWN = 10
 
 
 class Damaged(Exception):
-    """A file is there, but cannot be what it should be."""
+    """A file exists, but its content is not what it should be."""
 
 
 def require(path: Path, what: str, fix: str) -> Path:
-    """`path` itself, or a sentence that says which piece is missing and where to get it."""
+    """Return `path`, or raise an error that says which piece is missing and where to get it."""
     if not path.exists():
         raise FileNotFoundError(f"{what}: expected {path}, got no such file or folder; {fix}")
     return path
 
 
 def read_names(path: Path) -> list[str]:
-    """First words of the lines, without folder and ending: IDs, whichever of the two kinds of list it is."""
+    """The IDs in a list of either kind: the first word of each line, without folder and ending."""
     return [Path(line.split()[0]).stem for line in path.read_text().splitlines() if line.strip()]
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Height and width of a picture that is whole; one cut off in the middle is damaged."""
+    """Height and width of a picture; a picture that is cut off in the middle is damaged."""
     try:
         with Image.open(path) as picture:
             width, height = picture.size
@@ -51,14 +51,14 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 def _ends_as_jpeg(path: Path) -> bool:
-    """Far cheaper than decoding; a picture that ends otherwise is decoded to be judged."""
+    """Whether the file ends as a whole JPEG does. This is far cheaper than decoding it."""
     with path.open("rb") as file:
         file.seek(-2, os.SEEK_END)
         return file.read() == b"\xff\xd9"
 
 
 def save_mask(mask: np.ndarray, image: Path, path: Path, classes: int) -> None:
-    """Write class indices as a grey PNG, which the published code's reader takes for the indices they are.
+    """Write class indices as a grey PNG, from which the published code reads the same indices.
 
     Raises:
         Damaged: the mask has another size than its image, or a value that is no class.
@@ -75,7 +75,7 @@ def in_parallel(work: Callable[[Any], str | None], tasks: Iterable[Any], total: 
     """Run `work` on every task, over all cores; each returns what is damaged, or None.
 
     Raises:
-        ValueError: with everything that was damaged.
+        ValueError: lists the damaged files.
     """
     with Pool() as pool:
         damages = [damage for damage in tqdm(pool.imap(work, tasks, chunksize=16), title, total) if damage]
@@ -94,7 +94,7 @@ def say_count(what: str, found: int, full: int) -> None:
 
 
 def link_folder(source: Path, out: Path) -> None:
-    """`out/NAME` becomes a link to the folder of images; images are never copied."""
+    """Make `out/NAME` a link to the folder of images; images are never copied."""
     link = out / source.name
     if link.is_symlink() and link.resolve() == source.resolve():
         return
@@ -105,9 +105,9 @@ def link_folder(source: Path, out: Path) -> None:
 
 
 def write_list(out: Path, name: str, pairs: Sequence[tuple[str, str]]) -> str:
-    """Write a list of (image, mask), count its masks once and for all, and return its digest.
+    """Write a list of (image, mask) pairs, count the pixels of its masks, and return its digest.
 
-    The digest is of the sorted names, so that lists in another order are the same.
+    The digest is taken over the sorted names, so it does not depend on their order.
     """
     if not pairs:
         raise ValueError(f"{name}: expected images that have a mask, got none; see what is missing above")

@@ -1,7 +1,7 @@
 """A VOC-layout data set of drawn scenes: 20 texture-and-shape classes in 4 folds.
 
-A set share of the training scenes hides novel objects, whichever fold is held out: the paper's Fig. 2 as a knob. A seed
-gives the same bytes wherever the versions of numpy and Pillow are the same.
+`hidden` sets the share of training scenes that hide novel objects, the same for every fold: the paper measures this
+share in its Fig. 2. A seed gives the same bytes under the same versions of numpy and Pillow.
 
     python examples/pfenet_scnet/prepare.py scenes --root runs/scenes --hidden 0.25
 """
@@ -34,11 +34,11 @@ def make_scenes(
     """Write the data set below `root`, whole or not at all, and return it.
 
     Args:
-        root: a folder that does not exist yet; one that does is left as it is.
+        root: a folder that does not exist yet; an existing one is left as it is.
         hidden: share of each fold's usable training scenes that also show a novel object, 0 to 0.5.
         train_scenes: scenes in `train.txt`.
         val_scenes: scenes in `val.txt`, whose objects come from all folds.
-        seed: of everything random.
+        seed: seeds everything random.
     """
     if not 0 <= hidden <= GREATEST_HIDDEN_SHARE:
         raise ValueError(
@@ -61,7 +61,7 @@ def make_scenes(
 
 
 def class_names() -> list[str]:
-    """What the classes look like.
+    """The classes' names, which say what they look like.
 
     >>> class_names()[:2]
     ['striped disc 1', 'checked square 2']
@@ -78,7 +78,8 @@ def _shape_of(c: int) -> int:
 
 
 def mixed_share(hidden: float) -> float:
-    """The share of scenes that must mix two folds' classes so that `hidden` of each fold's usable ones hide a novel.
+    """The share of scenes that must mix two folds' classes so that `hidden` of each fold's usable scenes hide a novel
+    object.
 
     With a share p mixed, evenly over the pairs of folds, a fold can use all scenes but its own pure ones, which are
     1 − (1 − p)/4, and p/2 of all scenes hide its classes: hidden = (p/2) / (3/4 + p/4).
@@ -90,7 +91,7 @@ def mixed_share(hidden: float) -> float:
 
 
 def _training_classes(scenes: int, hidden: float, seed: int) -> list[list[int]]:
-    """The classes of each scene: of one fold, or of two where it is mixed; folds in turn, so that shares are even."""
+    """The classes of each scene, from one fold or, if mixed, from two. Folds take turns, so their shares are equal."""
     random = np.random.default_rng([seed, 2])
     pairs = [(a, b) for a in range(FOLDS) for b in range(a)]
     mixed = round(scenes * mixed_share(hidden))

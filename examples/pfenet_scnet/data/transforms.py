@@ -19,14 +19,14 @@ from data.masks import UNLABELLED, read_mask
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 MEAN_COLOUR = tuple(round(255 * value) for value in MEAN)
 
-# Loader processes are the parallelism; threads of OpenCV's own in each would only fight.
+# Loader processes already run in parallel; OpenCV's own threads in each would only compete.
 cv2.setNumThreads(0)
 
 Pair = tuple[tv_tensors.Image, tv_tensors.Mask]
 
 
 def read_image(path: Path) -> Tensor:
-    """RGB (3, H, W), uint8, as stored: masks are not turned by what a camera noted, so images must not be either."""
+    """RGB (3, H, W), uint8, as stored: the camera's note of its orientation is ignored, as it is for masks."""
     pixels = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
     if pixels is None:
         raise ValueError(f"{path}: expected a picture, got a file that cannot be decoded; download it again")
@@ -47,17 +47,17 @@ def read_pair(item: Item, novel_class: int) -> Pair:
 
 
 def evaluation_transform(size: int) -> v2.Transform:
-    """The longer side to `size`, then padding below and on the right to a square."""
+    """Resize the longer side to `size`, then pad below and on the right to a square."""
     return v2.Compose([v2.Resize(None, max_size=size, antialias=True), _PadToSquare(size), *finish()])
 
 
 def finish() -> list[v2.Transform]:
-    """The last step of evaluation: an image of bytes to float32, normalised as ImageNet; masks stay."""
+    """The last step of evaluation: bytes to float32, normalised by ImageNet's mean and deviation; masks stay."""
     return [_NormaliseImage()]
 
 
 def normalise(images: Tensor) -> Tensor:
-    """Bytes (..., 3, H, W) to float32, normalised as ImageNet."""
+    """Bytes (..., 3, H, W) to float32, normalised by ImageNet's mean and deviation."""
     if images.dtype != torch.uint8:
         raise TypeError(f"images: expected bytes, got {images.dtype}; normalise once only")
     scaled = v2.functional.to_dtype(images, torch.float32, scale=True)
@@ -97,8 +97,8 @@ def read_square_truth(item: Item) -> Tensor:
 class EpisodeDataset(Dataset[dict[str, Tensor]]):
     """Episodes as tensors: query (3, H, W), mask (H, W), supports (S, 3, H, W), support_masks (S, H, W), class, index.
 
-    The augmentation of an episode depends on (seed, its place in the list) alone: neither on the number of workers, nor
-    on where a run was resumed.
+    The augmentation of an episode depends only on the seed and the episode's place in the list, not on the number of
+    workers or on where a run was resumed.
     """
 
     def __init__(self, images: ImageList, episodes: list[Episode], transform: v2.Transform, seed: int = 0) -> None:
@@ -129,6 +129,6 @@ class EpisodeDataset(Dataset[dict[str, Tensor]]):
 
 
 def displayable(image: Tensor) -> Tensor:
-    """A normalised image (3, H, W) back to uint8."""
+    """Turn a normalised image (3, H, W) back into uint8."""
     mean, std = torch.tensor(MEAN)[:, None, None], torch.tensor(STD)[:, None, None]
     return ((image * std + mean).clamp(0, 1) * 255).round().to(torch.uint8)

@@ -27,7 +27,7 @@ SBD_URL = "https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/s
 GET_VOC = f"unpack {VOC_URL} and give its VOCdevkit/VOC2012"
 GET_SBD = f"unpack {SBD_URL} and give its benchmark_RELEASE/dataset"
 IMAGES, MASKS = "JPEGImages", "SegmentationClassAug"
-# The names that PFENet trains and tests on: how many, and the digest of the sorted names.
+# PFENet's lists: the number of images and the digest of their sorted names.
 PUBLISHED = {"train": (5953, "677f4a7eaef1"), "val": (1449, "6f8edc379937")}
 
 

@@ -1,1 +1,1 @@
-"""Episodes to scores, under each published protocol."""
+"""Scores of a model over episodes, under each published protocol."""

@@ -17,14 +17,16 @@ from evaluation.shared_features import SharedFeatures, in_portions
 
 
 def episodes_of(recipe: Recipe, images: ImageList, classes: list[int] | None = None) -> list[Episode]:
-    """The evaluation's episodes, by default of the novel classes: the same for every run that shares list, fold, shot,
-    protocol, seed and count."""
+    """The evaluation's episodes, by default of the novel classes.
+
+    Runs that share list, fold, shot, protocol, seed and count get the same episodes.
+    """
     draw = PROTOCOLS[recipe.protocol].draw
     return draw(images, classes or recipe.novel_classes(), recipe.shot, recipe.evaluation_seed, recipe.episodes)
 
 
 def evaluate(model: PFENet, recipe: Recipe, images: ImageList, classes: list[int] | None = None) -> Evaluation:
-    """Scores over the episodes of the recipe's seed, of `classes`, by default the novel ones."""
+    """Scores over the episodes of the recipe's seed; `classes` are the novel ones by default."""
     return evaluate_seeds(model, recipe, images, [recipe.evaluation_seed], classes)[0]
 
 
@@ -32,13 +34,13 @@ def evaluate(model: PFENet, recipe: Recipe, images: ImageList, classes: list[int
 def evaluate_seeds(
     model: PFENet, recipe: Recipe, images: ImageList, seeds: Sequence[int], classes: list[int] | None = None
 ) -> list[Evaluation]:
-    """One evaluation a seed, all on the same backbone features; the model stays in eval mode."""
+    """One evaluation for each seed, all on the same backbone features; the model stays in eval mode."""
     model.eval()
     classes = classes or recipe.novel_classes()
     drawn = [episodes_of(replace(recipe, evaluation_seed=seed), images, classes) for seed in seeds]
     meters = [FoldMeter(classes) for _ in seeds]
     todo = [(episode, meter) for episodes, meter in zip(drawn, meters, strict=True) for episode in episodes]
-    # A class's episodes share their images, so side by side they need the fewest backbone passes.
+    # Episodes of one class share images, so sorting by class needs the fewest backbone passes.
     todo.sort(key=lambda pair: pair[0].novel_class)
     predictions = _predictions(model, recipe, images, [episode for episode, _ in todo])
     for (episode, meter), (prediction, truth) in zip(todo, predictions, strict=True):

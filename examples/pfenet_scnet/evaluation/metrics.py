@@ -1,4 +1,4 @@
-"""Fold mIoU and FB-IoU by summed intersections and unions, as the published code counts them."""
+"""Fold mIoU and FB-IoU from summed intersections and unions, as in the published code."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -19,7 +19,7 @@ class FoldScores:
 class Evaluation(NamedTuple):
     """A model's scores on one seed's episodes.
 
-    `chance` is the mIoU of calling every pixel foreground, which a model must beat to have learnt anything.
+    `chance` is the mIoU of calling every pixel foreground; a model that learnt anything beats it.
     """
 
     scores: FoldScores
@@ -46,7 +46,7 @@ class FoldMeter:
         self.pixels = torch.zeros(len(classes), 2, 2, dtype=torch.int64)
 
     def update(self, prediction: Tensor, truth: Tensor, novel_class: int) -> None:
-        """Add one episode: prediction and truth (H, W) of 0 and 1; where the truth is 255 nothing counts."""
+        """Add one episode: prediction and truth (H, W) of 0 and 1; pixels whose truth is 255 do not count."""
         if prediction.shape != truth.shape:
             raise ValueError(
                 f"prediction: expected the truth's shape {tuple(truth.shape)}, got {tuple(prediction.shape)}; "
@@ -69,7 +69,7 @@ class FoldMeter:
         return FoldScores(float(iou[seen].mean()), float(sums[~sums.isnan()].mean()), per_class)
 
     def every_pixel_foreground(self) -> float:
-        """The mIoU of calling every pixel foreground, which a model must beat to have learnt anything."""
+        """The mIoU of calling every pixel foreground; a model that learnt anything beats it."""
         everywhere = FoldMeter(self.classes)
         everywhere.pixels[:, :, 1] = self.pixels.sum(2)
         return everywhere.scores().miou

@@ -1,7 +1,7 @@
-"""How published code turns a list of images into one number: which episodes, which pixels, which truth.
+"""Evaluation protocols of published code: how each draws episodes, prepares images and chooses the truth.
 
-Every convention is PFENet's, HSNet's or BAM's by its code; their draws of random numbers are not repeated, except where
-said. Scores under different protocols are not comparable.
+Every convention follows the code of PFENet, HSNet or BAM. Their random draws are not repeated, unless a docstring says
+so. Scores under different protocols are not comparable.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,15 +20,15 @@ PASSES = 10
 
 @dataclass(frozen=True)
 class Protocol:
-    """One convention.
+    """One evaluation protocol.
 
     Attributes:
         draw: (list, classes, shot, seed, count) → episodes.
-        transform: side in pixels → what brings an image and its mask to that square.
+        transform: side in pixels → the transform of an image and its mask to a square of that side.
         original_truth: the truth keeps its original size, padded with 255 to a square; otherwise it is the
             transformed mask.
         episodes: how many, on PASCAL-5i and on COCO-20i.
-        seeds: the evaluation is repeated for each.
+        seeds: the evaluation is repeated for each of these.
     """
 
     draw: Draw
@@ -38,21 +38,22 @@ class Protocol:
     seeds: tuple[int, ...]
 
     def truth(self, mask: Tensor, transformed: Tensor) -> Tensor:
-        """The truth (h, w) that predictions are resized to and compared with, given the mask before and after."""
+        """The truth (h, w) that predictions are resized to and compared with, from the mask before and after the
+        transform."""
         return square_truth(mask) if self.original_truth else transformed
 
     def count(self, images: ImageList) -> int:
-        """Episodes on a data set with so many classes."""
+        """The number of episodes on the data set of `images`."""
         return self.episodes[len(images.class_names) > 20]
 
 
 def every_image(
     images: ImageList, classes: Sequence[int], shot: int, seed: int, count: int, passes: int | None = PASSES
 ) -> list[Episode]:
-    """PFENet's: the images with a usable object in turn, each as the query of any class that it shows, however small.
+    """PFENet's episodes: images with a usable object in turn, each the query of any class that it shows, however small.
 
-    Supports of an episode differ from one another and from the query. After `passes` over the list it ends, with fewer
-    than `count` episodes if need be.
+    Supports of an episode differ from one another and from the query. The list ends after `passes` over the images,
+    even with fewer than `count` episodes.
     """
     usable = sorted({index for c in classes for index in images.by_class.get(c, [])})
     if not usable:
@@ -71,15 +72,15 @@ def every_image(
 
 
 def bam_episodes(images: ImageList, classes: Sequence[int], shot: int, seed: int, count: int) -> list[Episode]:
-    """BAM's: as PFENet's, over the list as often as the count needs."""
+    """BAM's episodes: PFENet's, with as many passes over the images as the count needs."""
     return every_image(images, classes, shot, seed, count, passes=None)
 
 
 def every_pair(images: ImageList, classes: Sequence[int], shot: int, seed: int, count: int) -> list[Episode]:
-    """HSNet's on PASCAL-5i: the (image, class) pairs in turn; on COCO-20i a class and a query of it, both at random.
+    """HSNet's episodes: on PASCAL-5i the (image, class) pairs in turn, on COCO-20i a random class and a random query.
 
-    Two supports of an episode may be the same image. Supports come from numpy's old generator as HSNet draws them, so
-    that its list in its order gives its episodes.
+    Two supports of an episode may be the same image. Supports come from numpy's old generator, as in HSNet, so HSNet's
+    list in its order gives HSNet's episodes.
     """
     random = np.random.RandomState(seed)
     pairs = sorted((index, c) for c in classes for index in images.by_class.get(c, []))
@@ -116,12 +117,12 @@ def _others(images: ImageList, novel_class: int, query: int, needed: int) -> lis
 
 
 def black_padding(size: int) -> v2.Transform:
-    """PFENet's and BAM's: both sides down to multiples of 8, then zeros, which normalising makes anything but grey."""
+    """PFENet's and BAM's: round both sides down to multiples of 8, then pad with zeros, before normalising."""
     return v2.Compose([_ToMultiplesOf8(size), *finish()])
 
 
 def squash(size: int) -> v2.Transform:
-    """HSNet's: both sides to `size`, whatever the picture's shape."""
+    """HSNet's: resize both sides to `size`, whatever the picture's shape."""
     return v2.Compose([v2.Resize((size, size), antialias=True), *finish()])
 
 
@@ -132,7 +133,7 @@ class _ToMultiplesOf8(v2.Transform):
 
     def transform(self, inpt: Tensor, params: dict[str, object]) -> Tensor:
         longer = max(inpt.shape[-2:])
-        # Rounding must not take a pixel, and then seven more, off the longer side.
+        # The longer side keeps `size` itself: an error of rounding could cost it 8 pixels.
         sides = (self.size if side == longer else int(side * self.size / longer) for side in inpt.shape[-2:])
         height, width = (side // 8 * 8 for side in sides)
         resized = v2.functional.resize(inpt, [height, width], antialias=False)
@@ -140,8 +141,8 @@ class _ToMultiplesOf8(v2.Transform):
         return v2.functional.pad(resized, [0, 0, self.size - width, self.size - height], fill=fill)
 
 
-# PFENet's loop ends after one episode more than the 5,000 and 20,000 it names. BAM's seeds are the five that its
-# generator draws from the seed 123.
+# PFENet's loop runs one episode more than the 5,000 and 20,000 in its settings. BAM's code draws its five seeds from
+# the seed 123.
 PROTOCOLS = {
     "ours": Protocol(sample_episodes, evaluation_transform, True, (5_000, 20_000), (1000,)),
     "pfenet": Protocol(every_image, black_padding, True, (5_001, 20_001), (321,)),

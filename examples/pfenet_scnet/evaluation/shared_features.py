@@ -1,4 +1,4 @@
-"""Backbone features that many episodes share, in memory: each image and each masked support is computed once."""
+"""Backbone features in memory that many episodes share: each image and each masked support is computed once."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -14,14 +14,14 @@ from evaluation.protocols import Protocol
 
 
 class SharedFeatures:
-    """What some episodes show, through the frozen backbone.
+    """Features of the frozen backbone for all images of some episodes.
 
     Args:
-        model: in eval mode; its backbone computes.
-        episodes: any of these can be asked for.
+        model: in eval mode; its backbone computes the features.
+        episodes: the episodes that can be asked for.
         protocol: how images and truths are prepared.
         size: side of the prepared square.
-        workers: processes that load images; with 0 this one does.
+        workers: processes that load images; with 0 this process loads them.
     """
 
     @torch.no_grad()
@@ -98,9 +98,9 @@ class _Shown(Dataset[tuple[Tensor, Tensor, list[Tensor]]]):
 
 
 def in_portions(episodes: Sequence[Episode], features: int) -> Iterator[list[Episode]]:
-    """The episodes cut so that the images and masked supports of each portion number at most `features`.
+    """Split the episodes into portions of at most `features` images and masked supports each.
 
-    Sort them by class first: then few images belong to many portions.
+    Sort episodes by class first: then few images belong to many portions.
     """
     portion: list[Episode] = []
     held: set[tuple[int, ...]] = set()

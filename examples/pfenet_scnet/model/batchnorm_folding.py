@@ -1,7 +1,7 @@
-"""Frozen batch normalisation done by the convolution before it, which saves a pass over the activations for each.
+"""Fold frozen batch normalisation into the convolution before it, which saves a pass over the activations for each.
 
-Modules keep their places, names, parameters and buffers, so state_dicts, hooks and copies are what they were. The
-weights are scaled in every call: that costs far less than a pass over the activations, and nothing can be out of date.
+Modules keep their places, names, parameters and buffers, so state_dicts, hooks and copies work as before. The weights
+are scaled in every call: that costs far less than a pass over the activations, and they can never be out of date.
 """
 
 from itertools import pairwise
@@ -11,9 +11,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 
 class FoldingConvolution(nn.Conv2d):
-    """A convolution that normalises too, while the batch normalisation behind it is in eval mode."""
+    """A convolution that also normalises, while the batch normalisation behind it is in eval mode."""
 
-    # In a tuple, where nn.Module does not see it: a second place would be a second name in the state_dict.
+    # In a tuple, so that nn.Module does not register it a second time in the state_dict.
     normalisation: "tuple[FoldedNormalisation]"
 
     def forward(self, input: Tensor) -> Tensor:
@@ -45,6 +45,6 @@ def fold(layer: nn.Module) -> None:
     for convolution, norm in pairwise(leaves):
         # Exact types: a convolution that also pads, or another normalisation, does more than is folded here.
         if type(convolution) is nn.Conv2d and type(norm) is nn.BatchNorm2d:
-            # The way torch's parametrize changes a module that exists already.
+            # torch's parametrize changes existing modules in the same way.
             convolution.__class__, norm.__class__ = FoldingConvolution, FoldedNormalisation
             convolution.normalisation = (norm,)

@@ -1,4 +1,4 @@
-"""PFENet (Tian et al., TPAMI 2020), whose comparison takes a prototype map, so that SCNet can give it one.
+"""PFENet (Tian et al., TPAMI 2020) with a comparison that takes a prototype map, so that SCNet can give it one.
 
 Parameter names and arithmetic are those of the published model: state_dicts load both ways.
 Axes: B episodes, S shots, H x W images, h x w the feature grid, D the compared features' channels.
@@ -16,7 +16,7 @@ Logits = tuple[Tensor, ...]
 
 
 class Extracted(NamedTuple):
-    """What the frozen backbone makes of an episode: all that lies before the first trained weight, and so can be kept.
+    """The frozen backbone's features of an episode. No trained weight comes before them, so they can be cached.
 
     Shapes: mid (B, C, h, w) and high_level (B, C̄, h̄, w̄) of the query; support_mid (B, S, C, h, w);
     support_high_level (B, S, C̄, h̄, w̄), of the masked supports; support_masks (B, S, H, W).
@@ -30,7 +30,7 @@ class Extracted(NamedTuple):
 
 
 class Encoded(NamedTuple):
-    """What the comparison needs of an episode: F and F̄ of the query, the foreground prototype's map, the prior mask."""
+    """Input of the comparison: F and F̄ of the query, the foreground prototype's map, and the prior mask."""
 
     features: Tensor
     high_level: Tensor
@@ -101,12 +101,12 @@ class PFENet(nn.Module):
         return upsample(self.compare(encoded.features, encoded.prototype_map, encoded.prior)[0], size)
 
     def encode(self, query: Tensor, supports: Tensor, support_masks: Tensor) -> Encoded:
-        """Query and support through the backbone, down to the two things that are compared."""
+        """Query and supports through the backbone, down to the features and prototypes that are compared."""
         return self.reduce(self.extract(query, supports, support_masks))
 
     @torch.no_grad()
     def extract(self, query: Tensor, supports: Tensor, support_masks: Tensor) -> Extracted:
-        """Query and support through the frozen backbone."""
+        """Query and supports through the frozen backbone."""
         mid, layer3 = self.mid_level(query)
         high_level = self.layer4(layer3)
         support_mid, layer3 = self.mid_level(supports.flatten(0, 1))
@@ -117,8 +117,8 @@ class PFENet(nn.Module):
         )
 
     def reduce(self, extracted: Extracted) -> Encoded:
-        """Backbone features down to the two things that are compared: the first trained weights."""
-        # Channels last pays in the backbone; from here on its slow gradients of 3 x 3 weights outweigh the rest.
+        """Reduce backbone features to what is compared; here are the first trained weights."""
+        # Channels last is faster in the backbone. From here on it is slower: the gradients of 3 x 3 weights cost more.
         features = self.down_query(extracted.mid).contiguous()
         size = features.shape[2:]
         at_grid = _foreground(extracted.support_masks.flatten(0, 1), extracted.support_mid.shape[3:])
@@ -131,7 +131,7 @@ class PFENet(nn.Module):
         return Encoded(features, extracted.high_level, prototype.expand(-1, -1, *size), prior)
 
     def compare(self, features: Tensor, prototype_map: Tensor, prior: Tensor) -> Logits:
-        """Match features (B, D, h, w) with the prototype at their own place, over all scales.
+        """Compare features (B, D, h, w) with the prototype at the same place, at all scales.
 
         Returns:
             Logits (B, 2, h, w), then those of each scale, (B, 2, s, s).
@@ -140,7 +140,7 @@ class PFENet(nn.Module):
         scale_logits: list[Tensor] = []
         for index, scale in enumerate(self.scales):
             pooled = F.adaptive_avg_pool2d(features, scale)
-            # Nearest, not pooled: a cell is compared with one prototype, never with a mixture of two.
+            # Nearest, not pooled: a cell is compared with one prototype and never with a mixture of two.
             prototypes = F.interpolate(prototype_map, (scale, scale), mode="nearest-exact")
             merged = self.init_merge[index](torch.cat([pooled, prototypes, _resize(prior, (scale, scale))], 1))
             if index > 0:
@@ -158,26 +158,29 @@ class PFENet(nn.Module):
 
         Without a labelled pixel it is 0.
         """
-        # The cross-entropy of two classes needs their difference only, which halves the work at full resolution.
+        # The cross-entropy of two classes needs only their difference, which halves the work at full resolution.
         target, labelled = (mask == 1).float(), (mask != 255).float()
         margins = [upsample(one[:, 1:] - one[:, :1], mask.shape[1:])[:, 0] for one in logits]
         sums = [(_cross_entropy(margin, target) * labelled).sum() for margin in margins]
         return (sums[0] + torch.stack(sums[1:]).mean()) / labelled.sum().clamp(min=1)
 
     def mid_level(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """The joined mid-level features of images (N, 3, H, W), and layer3's alone."""
+        """The joined mid-level features of images (N, 3, H, W), and the features of layer3 alone."""
         layer2 = self.layer2(self.layer1(self.layer0(images)))
         layer3 = self.layer3(layer2)
         return _join(layer2, layer3), layer3
 
     def masked_high_level(self, layer3: Tensor, masks: Tensor) -> Tensor:
-        """High-level features of the foreground alone, masked before layer4 and behind it; masks (N, H, W)."""
+        """High-level features of the foreground alone, masked before and after layer4; masks (N, H, W)."""
         high_level = self.layer4(layer3 * _foreground(masks, layer3.shape[2:]))
         return high_level * _foreground(masks, high_level.shape[2:])
 
 
 def upsample(maps: Tensor, size: tuple[int, ...]) -> Tensor:
-    """Bilinear, corners aligned, in float32; by two matrix products, on a CPU several times faster than the loop."""
+    """Upsample bilinearly with aligned corners in float32.
+
+    Two matrix products are several times faster on a CPU than torch's loop.
+    """
     with torch.autocast(maps.device.type, enabled=False):
         rows, columns = (
             _resize(torch.eye(old, device=maps.device)[None, None], (new, old))[0, 0]
@@ -187,8 +190,8 @@ def upsample(maps: Tensor, size: tuple[int, ...]) -> Tensor:
 
 
 def _cross_entropy(margins: Tensor, target: Tensor) -> Tensor:
-    """Of two classes, by the margin of the second one's logit; target in 0..1."""
-    # torch's own goes through log1p, which takes a CPU longer than all of this.
+    """Cross-entropy of two classes, from the margin of the second class's logit; target in 0..1."""
+    # torch's own uses log1p, which takes a CPU longer than all of this.
     sizes = margins.abs()
     return margins * (0.5 - target) + sizes / 2 - sizes.sigmoid().log()
 
@@ -199,7 +202,7 @@ def _foreground(masks: Tensor, size: tuple[int, ...]) -> Tensor:
 
 
 def _join(layer2: Tensor, layer3: Tensor) -> Tensor:
-    """The mid-level features; a layer2 on a finer grid comes down to layer3's."""
+    """The mid-level features; a finer layer2 is resized to layer3's grid."""
     return torch.cat([layer3, _resize(layer2, layer3.shape[2:])], 1)
 
 
@@ -207,7 +210,7 @@ def _prior_mask(query: Tensor, support: Tensor) -> Tensor:
     """Each query pixel's best cosine with the support's foreground, spread over 0..1 within the image."""
     pixels = support.flatten(2).transpose(1, 2)
     lengths = torch.linalg.vector_norm(pixels, dim=2)
-    # Masked pixels are zeros, so one of them, with its cosine of 0, stands for all. A GPU would wait for the count.
+    # Masked pixels are zeros with a cosine of 0, so one of them is enough. On a GPU, reading the count would block.
     kept = lengths.shape[1] if lengths.is_cuda else min(int((lengths > 0).sum(1).max()) + 1, lengths.shape[1])
     places = lengths.topk(kept).indices
     foreground = pixels.gather(1, places[..., None].expand(-1, -1, pixels.shape[2]))

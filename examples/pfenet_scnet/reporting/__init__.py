@@ -1,1 +1,1 @@
-"""What a person reads and sees of a run."""
+"""Tables, comparisons and pictures of a run."""

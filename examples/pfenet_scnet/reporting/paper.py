@@ -1,4 +1,4 @@
-"""The paper's cells for PFENet and SCNet (its Tables 1 and 2, in paper.csv), and where a run departs from the paper."""
+"""The paper's scores of PFENet and SCNet (Tables 1 and 2, in paper.csv), and where a run departs from the paper."""
 
 import csv
 from pathlib import Path
@@ -10,7 +10,7 @@ CELLS = Path(__file__).parent / "paper.csv"
 
 
 class Setting(NamedTuple):
-    """One setting of the published runs: an attribute of `Recipe`, its value, and who says so."""
+    """One setting of the published runs: an attribute of `Recipe`, its value, and the source."""
 
     name: str
     value: object
@@ -66,7 +66,7 @@ class Comparison(NamedTuple):
 
 
 def compare(recipe: Recipe, miou: float, listed: int) -> Comparison:
-    """The cell that a run reproduces, and every point in which its protocol is known to depart from the paper's.
+    """The paper's score that a run reproduces, and every known point where its protocol departs from the paper's.
 
     Args:
         recipe: a resolved recipe with a `benchmark`.
@@ -93,7 +93,7 @@ def paper_cell(recipe: Recipe) -> float | None:
 
 
 def departures(recipe: Recipe, listed: int) -> list[str]:
-    """One sentence for each point; the settings first, then what no setting says."""
+    """One sentence for each departure: first the settings, then everything else."""
     found = [
         f"{one.name} is {_plain(getattr(recipe, one.name))}; {one.source} {_plain(one.value)}"
         for one in SETTINGS[recipe.benchmark]

@@ -1,4 +1,4 @@
-"""What people would rather look at: learning curves, and a sheet of query, truth, regions and predictions."""
+"""Pictures of a run: learning curves, and a sheet of query, truth, regions and predictions."""
 
 import json
 from collections.abc import Sequence
@@ -52,7 +52,7 @@ def draw_episodes(
     shown: Sequence[Episode],
     notes: Sequence[str],
 ) -> None:
-    """A row for each episode, with a note on its support."""
+    """Draw a row for each episode, with a note on its support."""
     dataset = EpisodeDataset(images, shown, PROTOCOLS[recipe.protocol].transform(recipe.size))
     titles = ["support", "query", "truth", "regions", *models]
     figure, grid = pyplot.subplots(

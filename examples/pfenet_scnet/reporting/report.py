@@ -1,4 +1,4 @@
-"""An evaluation in words and in numbers: the table that is printed, and what a result file holds."""
+"""Report an evaluation: the printed table, and the content of a result file."""
 
 from collections.abc import Sequence
 from statistics import mean, stdev
@@ -14,8 +14,8 @@ def report(
 ) -> dict[str, Any]:
     """Print the per-class table over all seeds, and return the scores, as means over the seeds.
 
-    `origin` says where the weights come from, if not from a run of this recipe. The spread is the standard deviation
-    over the seeds' episodes, as a sample; None for a single seed.
+    `origin` says where the weights come from, if not from a run of this recipe. The spread is the sample standard
+    deviation over the seeds; None for a single seed.
     """
     rows = {
         images.class_names[c - 1]: _over([e.scores.class_iou[c] for e in evaluations]) for c in _classes(evaluations)
@@ -50,7 +50,7 @@ def _classes(evaluations: Sequence[Evaluation]) -> list[int]:
 
 
 def _over(values: list[float | None]) -> tuple[float | None, float | None]:
-    """Mean and spread of the values that there are."""
+    """Mean and spread of the values that are not None."""
     found = [value for value in values if value is not None]
     return (mean(found) if found else None), (stdev(found) if len(found) > 1 else None)
 

@@ -1,1 +1,1 @@
-"""What every command needs of the machine: files, versions, Ctrl-C."""
+"""What every command needs from the machine: whole files, versions, Ctrl-C."""

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whenever the process dies."""
+"""Write a file whole or not at all, even if the process dies."""
 
 import os
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import IO
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Have `write` fill a file beside `path`, then put it in its place."""
+    """Let `write` fill a temporary file beside `path`, then rename that to `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     try:

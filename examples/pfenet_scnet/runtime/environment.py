@@ -1,4 +1,4 @@
-"""Versions, machine and commit, to stand beside every number."""
+"""Versions, machine and commit, which every result file records."""
 
 import platform
 import subprocess

@@ -24,5 +24,5 @@ def interrupt_flag() -> Iterator[Event]:
 
 
 def ignore_interrupts(_worker: int) -> None:
-    """For loader processes, which a terminal interrupts too: the main process tells them when to end."""
+    """Ignore Ctrl-C in loader processes, which a terminal interrupts too: the main process ends them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,1 +1,1 @@
-"""From episodes to a trained model: the loop, its loss, its checkpoints, its cached features."""
+"""Training: the loop, its loss, its checkpoints and its cached features."""

@@ -17,8 +17,8 @@ CACHED_AUGMENTATION = "mirroring only: no crop, scale, rotation or blur, since f
 class CachedEpisodes(Dataset[dict[str, Tensor]]):
     """Episodes as `EpisodeDataset` gives them, with backbone features in the place of images.
 
-    Query and supports are each mirrored half of the time, by (seed, place in the list) alone. There is no other
-    augmentation: a crop or a rotation would need a backbone pass.
+    Query and supports are each mirrored half of the time, as the seed and the place in the list decide. There is no
+    other augmentation: a crop or a rotation would need a backbone pass.
     """
 
     def __init__(self, cache: FeatureCache, episodes: Sequence[Episode], seed: int = 0) -> None:

@@ -1,7 +1,7 @@
-"""A run's state on disk: written whole or not at all, read without running anyone's code.
+"""A run's state on disk: written whole or not at all, and read without running code from the file.
 
-`checkpoint.pt` is what a run resumes from. `last.pt` and `best.pt` are the model's state_dict alone, for
-everyone else's code too.
+A run resumes from `checkpoint.pt`. `last.pt` and `best.pt` hold the model's state_dict alone, which other code can
+load too.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ from torch import nn
 
 
 def save_atomically(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> None:
-    """Model, optimizer and the number of steps done; a crash leaves the checkpoint before."""
+    """Save model, optimizer and the number of steps done; after a crash the previous checkpoint is still there."""
     state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
     write_atomically(path, lambda file: torch.save(state, file))
 
@@ -28,19 +28,19 @@ def load_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimiz
 
 
 def save_weights(path: Path, model: nn.Module) -> None:
-    """The model's state_dict and nothing else."""
+    """Save the model's state_dict and nothing else."""
     write_atomically(path, lambda file: torch.save(model.state_dict(), file))
 
 
 def load_weights(path: Path, model: nn.Module) -> None:
-    """Give the model the weights that a run selected, or those in a file that this code or the published one saved.
+    """Load the weights that a run selected, or those in a file that this code or the published code saved.
 
-    The published code keeps them under `state_dict` and, where it trained by DataParallel, with `module.` before every
+    The published code saves them under `state_dict` and, after training by DataParallel, with `module.` before every
     name.
 
     Raises:
-        FileNotFoundError: neither a run's folder nor a file.
-        ValueError: the weights are another model's.
+        FileNotFoundError: `path` is neither a run's folder nor a file.
+        ValueError: the weights belong to another model.
     """
     candidates = [path / name for name in ("best.pt", "last.pt", "checkpoint.pt")] if path.is_dir() else [path]
     found = [file for file in candidates if file.is_file()]

@@ -1,4 +1,4 @@
-"""Which step's weights a run is judged by: candidates are evaluated while it trains, and the best are kept."""
+"""Select the weights of a run: candidates are evaluated during training, and the best are kept."""
 
 import json
 from dataclasses import replace
@@ -12,13 +12,13 @@ from training.checkpoint import save_weights
 
 
 class Selection:
-    """Evaluates candidates every `select_every` steps and at the end; `select = last` never looks at any.
+    """Evaluates candidates every `select_every` steps and at the end; with `select = last` there are none.
 
-    With `select = base` candidates segment base classes on evaluation images without any novel object, so that neither
-    a novel class nor an image of the final evaluation has a say. With `select = novel` they segment the novel classes
-    on the evaluation's own images, as most published code does, and the result is the better for it.
+    With `select = base` candidates segment base classes on evaluation images without any novel object, so that no novel
+    class and no image of the final evaluation influences the choice. With `select = novel` they segment the novel
+    classes on the evaluation's own images, as most published code does, which raises the final score.
 
-    Every look is a line of `selection.jsonl`; `best.pt` holds the weights of the best.
+    Every candidate is a line of `selection.jsonl`; `best.pt` holds the weights of the best.
     """
 
     def __init__(self, recipe: Recipe, run: Path) -> None:
@@ -27,20 +27,20 @@ class Selection:
         if recipe.select != "last":
             self.images, self.classes = recipe.evaluation_images(), recipe.novel_classes()
         if recipe.select == "base":
-            # Drawn by class, so that few episodes show every class; published protocols go through a list in order.
+            # Our protocol draws by class, so few episodes cover every class; published ones go through a list in order.
             self.recipe.protocol = "ours"
             self.images, self.classes = self.images.without_novel(recipe.fold), self.images.base_classes(recipe.fold)
         if recipe.select != "last":
-            # Now, not hours later: a list without enough images of a class ends the run.
+            # Fail now and not hours later, if the list has too few images of a class.
             episodes_of(self.recipe, self.images, self.classes)
 
     def due(self, step: int) -> bool:
-        """Whether the weights after so many steps are a candidate."""
+        """Whether the weights after `step` steps are a candidate."""
         wanted = step % self.recipe.select_every == 0 or step == self.recipe.steps
         return self.recipe.select != "last" and wanted
 
     def look(self, model: PFENet, step: int) -> None:
-        """Evaluate a candidate, and keep it if none before was as good."""
+        """Evaluate a candidate, and keep it if it beats all before."""
         miou = evaluate(model, self.recipe, self.images, self.classes).scores.miou
         model.train()
         if miou > max((row["miou"] for row in self.looks(step)), default=-1.0):
@@ -54,7 +54,7 @@ class Selection:
         return [row for row in rows if row["step"] < before]
 
     def forget(self, step: int) -> None:
-        """Drop looks that lie behind the step that a run goes on from, which will be taken again."""
+        """Drop candidates after the step that a run resumes from; they will be evaluated again."""
         kept = self.looks(step + 1)
         self._log.write_text("".join(json.dumps(row) + "\n" for row in kept))
 

@@ -1,4 +1,4 @@
-"""What a step minimises: PFENet's loss blended with the self-contrastive task's."""
+"""The training loss: PFENet's loss blended with the self-contrastive task's."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,7 +14,7 @@ Batch = dict[str, Tensor]
 
 
 class Losses(NamedTuple):
-    """The blended loss, and L1 and, where the task is on, L2, without their graph."""
+    """The blended loss, and detached L1 and L2; L2 is None without the task."""
 
     blended: Tensor
     main: Tensor
@@ -22,7 +22,7 @@ class Losses(NamedTuple):
 
 
 class EpisodeLoss(nn.Module):
-    """Model and task behind one forward, inside which distributed training wants every use of a parameter."""
+    """Model and task in one forward: distributed training needs every use of a parameter inside it."""
 
     def __init__(self, model: PFENet, auxiliary: SelfContrastiveAuxiliary) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class EpisodeLoss(nn.Module):
         self.auxiliary = auxiliary
 
     def forward(self, batch: Batch) -> Losses:
-        """Losses of a batch of images, as bytes, or of cached features."""
+        """Losses of a batch of images (as bytes) or of cached features."""
         if "query" in batch:
             query, supports = normalise(batch["query"]), normalise(batch["supports"])
             extracted = self.model.extract(query, supports, batch["support_masks"])
@@ -54,5 +54,5 @@ class EpisodeLoss(nn.Module):
         return Losses(loss, main_loss.detach(), contrast_loss)
 
     def second_comparison(self, encoded: Encoded) -> Callable[..., Logits]:
-        """What the self-contrastive pass compares with: the model's own comparison."""
+        """The comparison of the self-contrastive pass: by default the model's own."""
         return self.model.compare

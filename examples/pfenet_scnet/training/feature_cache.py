@@ -1,4 +1,4 @@
-"""What the frozen backbone makes of every training image, computed once and kept on disk.
+"""The frozen backbone's features of every training image, computed once and kept on disk.
 
 A cache is a folder of plain, memory-mapped .npy arrays. Axes of an array: images or (image, class) pairs, two views
 (the picture and its mirror image), rows, columns, channels.
@@ -33,10 +33,10 @@ BY_PAIR = ("support_high_level", "masks")
 
 
 class FeatureCache:
-    """Features by image and by (image, class) pair, read from `folder` as they are asked for.
+    """Features by image and by (image, class) pair, read from `folder` on demand.
 
     Args:
-        folder: what `open_features` made.
+        folder: a folder that `open_features` wrote.
         pairs: the (image, class) pairs in the arrays' order, images ascending.
     """
 
@@ -44,13 +44,13 @@ class FeatureCache:
         self.folder = folder
         self.pair_rows = {pair: row for row, pair in enumerate(pairs)}
         self.image_rows = {index: row for row, index in enumerate(dict(pairs))}
-        # Copy on write: torch refuses arrays that nobody may write to, and nothing here writes.
+        # Copy on write, because torch warns about read-only arrays. Nothing here writes.
         self.arrays = {
             name: np.load(folder / f"{name}.npy", mmap_mode="c", allow_pickle=False) for name in BY_IMAGE + BY_PAIR
         }
 
     def of(self, whole: ImageList, part: ImageList) -> "FeatureCache":
-        """The same features, numbered as in `part`, when this cache is of the `whole` list: one serves every fold."""
+        """This cache of the `whole` list, numbered as in `part` of that list: one cache serves every fold."""
         places = {item.image: index for index, item in enumerate(whole.items)}
         numbered = copy(self)
         images = {places[item.image]: index for index, item in enumerate(part.items)}
@@ -69,8 +69,8 @@ def open_features(root: str | Path, model: PFENet, images: ImageList, classes: l
 
     Args:
         root: holds caches of any lists and backbones side by side.
-        model: its backbone computes.
-        classes: those that episodes are made of.
+        model: its backbone computes the features.
+        classes: the classes of the episodes.
         size: side in pixels of the square that the longer side is resized to, the rest padded.
 
     Raises:
@@ -82,12 +82,12 @@ def open_features(root: str | Path, model: PFENet, images: ImageList, classes: l
             "cache_features: expected frozen batch statistics, got live_statistics=true, under which an image's "
             "features depend on its batch; set live_statistics to false"
         )
-    # However few its pixels: a schedule may draw any class that a query shows.
+    # Even classes of few pixels: a schedule may draw any class that a query shows.
     pairs = [(index, c) for index, item in enumerate(images.items) for c in classes if c in item.pixels]
     views = _Views(images, pairs, size)
     identity = {
         "format": 1,
-        # Stands for size, decoder and padding: another way of preparing images is another cache.
+        # Covers size, decoder and padding: images that are prepared in another way get another cache.
         "first_image": _digest_of_tensors(views[0]),
         "backbone": _digest_of_tensors(v for one in model.backbone_layers() for v in one.state_dict().values()),
         "pairs": _digest([(str(images.items[i].image.resolve()), c) for i, c in pairs]),
@@ -180,7 +180,7 @@ def _compute(folder: Path, model: PFENet, views: _Views, pairs: int, manifest: d
 
 
 def _entry(model: PFENet, pictures: Tensor, masks: Tensor) -> dict[str, np.ndarray]:
-    """All that is kept of one image, channels last: (V, ...) by image, (K, V, ...) by pair."""
+    """The features to keep of one image, channels last: (V, ...) by image, (K, V, ...) by pair."""
     mid, layer3 = model.mid_level(pictures)
     every_mask = masks.flatten(0, 1)
     support = model.masked_high_level(layer3.repeat(len(masks), 1, 1, 1), every_mask)
@@ -194,7 +194,7 @@ def _entry(model: PFENet, pictures: Tensor, masks: Tensor) -> dict[str, np.ndarr
 
 
 def _allocate(folder: Path, entry: dict[str, np.ndarray], images: int, pairs: int) -> dict[str, np.ndarray]:
-    """Empty arrays for so many images and pairs, if the disk has room for them."""
+    """Create empty arrays for all images and pairs, if the disk has room for them."""
     shapes = {name: (images, *entry[name].shape) for name in BY_IMAGE}
     shapes |= {name: (pairs, *entry[name].shape[1:]) for name in BY_PAIR}
     needed = sum(math.prod(shape) * entry[name].itemsize for name, shape in shapes.items())
@@ -211,7 +211,7 @@ def _allocate(folder: Path, entry: dict[str, np.ndarray], images: int, pairs: in
 
 
 def _publish(unfinished: Path, folder: Path) -> None:
-    """Give a whole cache its name; where another run was faster, its equal one stays."""
+    """Give a complete cache its name; if another run was faster, its equal cache stays."""
     try:
         unfinished.rename(folder)
     except OSError:

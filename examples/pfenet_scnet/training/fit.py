@@ -1,4 +1,4 @@
-"""A whole training: from a recipe to the model after its last step, in a folder that says what it is."""
+"""A whole training: from a recipe to the model after its last step."""
 
 import json
 import os
@@ -25,14 +25,14 @@ from training.episode_loss import EpisodeLoss
 from training.feature_cache import open_features
 from training.loop import run_steps
 
-# Episodes of the training schedule whose digest stands for all: they are a pure function of list, seed and fold.
+# The digest of the schedule covers its first episodes only; all are a pure function of list, seed and fold.
 DIGESTED = 100_000
 
 
 def fit(
     recipe: Recipe, fabric: Fabric, objective: Callable[[PFENet, SelfContrastiveAuxiliary], EpisodeLoss] = EpisodeLoss
 ) -> tuple[PFENet, dict[str, Any]]:
-    """The training alone: the model after the last step, and what it was trained on."""
+    """Train, and return the model after the last step with a record of its training."""
     with fabric.rank_zero_first():
         recipe.resolve()
         images = recipe.training_images()
@@ -72,7 +72,7 @@ def fit(
 
 
 def start_fabric(precision: str) -> Fabric:
-    """One process, or those that torchrun started on this machine and on others."""
+    """Start Fabric in one process, or in those that torchrun started on this machine and on others."""
     here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     everywhere = int(os.environ.get("WORLD_SIZE", "1"))
     accelerator = "cuda" if torch.cuda.is_available() else "cpu"
@@ -87,7 +87,7 @@ def start_fabric(precision: str) -> Fabric:
 def training_data(
     recipe: Recipe, model: PFENet, images: ImageList, episodes: Sequence[Episode]
 ) -> tuple[EpisodeDataset | CachedEpisodes, str]:
-    """The episodes, as images or as cached features, and what varies them, in words."""
+    """The episodes, as images or as cached features, and their augmentation in words."""
     if not recipe.cache_features:
         return EpisodeDataset(images, episodes, training_transform(recipe.size), recipe.seed), AUGMENTATION
     whole = recipe.listed_images()
@@ -98,7 +98,7 @@ def training_data(
 
 
 def _begin(run: Path, recipe: Recipe, start: int) -> None:
-    """Write what the run is; a fresh start begins a new log, a resumed one forgets steps after its checkpoint."""
+    """Write recipe and environment; a fresh start begins a new log, a resumed run drops steps after its checkpoint."""
     run.mkdir(parents=True, exist_ok=True)
     recipe.save(run / "recipe.yaml")
     (run / "environment.json").write_text(json.dumps(environment(), indent=2) + "\n")

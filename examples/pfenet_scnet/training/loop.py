@@ -1,8 +1,8 @@
-"""Training steps, alone or shared by many processes: the same batch gives the same gradients.
+"""Training steps in one process or many: the same batch gives the same gradients.
 
-A step's batch is cut into forward passes of `micro_batch` episodes, which the processes share out among them. A pass
-draws its dropout and negatives from (seed, step, its place in the batch), and weighs as much as it has labelled pixels,
-so that L1 is the mean over those of the whole batch, however it is cut.
+A step's batch is split into forward passes of `micro_batch` episodes, which the processes share. A pass seeds its
+dropout and draws by (seed, step, its place in the batch). Its weight is its share of the batch's labelled pixels, so L1
+is the mean over all labelled pixels of the batch, however the batch is split.
 """
 
 from pathlib import Path
@@ -35,12 +35,12 @@ def backward(fabric: Fabric, task: nn.Module, batch: Batch, sharding: ShardedBat
     total = fabric.all_reduce(sum(labelled), reduce_op="sum").clamp(min=1)
     parts: list[Losses] = []
     for index, (one, pixels) in enumerate(zip(passes, labelled, strict=True)):
-        # Dropout and draws depend on seed, step and place alone, so a resumed or a divided run repeats them.
+        # Dropout and draws depend only on seed, step and place, so a resumed or a sharded run repeats them.
         torch.manual_seed(seed * 1_000_003 + sharding.first_pass(step) + index)
         with fabric.no_backward_sync(task, enabled=index + 1 < len(passes)):
             losses = task(one)
             share = pixels / total
-            # Distributed training averages over the processes, and the shares add up to 1 already.
+            # Distributed training averages over the processes, but the shares already add up to 1.
             fabric.backward(losses.blended * (share * sharding.processes))
         parts.append(Losses(*(None if loss is None else loss.detach() * share for loss in losses)))
     return Losses(*(None if losses[0] is None else torch.stack(losses).sum() for losses in zip(*parts, strict=True)))
@@ -98,12 +98,12 @@ def run_steps(
 
 
 def loaders(recipe: Recipe) -> int:
-    """How many processes load: none for cached features, which cost less to read than to hand over."""
+    """The number of loader processes: none for cached features, which are cheaper to read than to hand over."""
     return 0 if recipe.cache_features else recipe.workers
 
 
 def _any(fabric: Fabric, flag: bool) -> bool:
-    """Whether it is so on any process: all must stop at the same step, or the others wait forever."""
+    """Whether the flag is set on any process: all must stop at the same step, or the others wait forever."""
     if fabric.world_size == 1:
         return flag
     return bool(fabric.all_reduce(torch.tensor(float(flag), device=fabric.device), reduce_op="max"))

@@ -1,4 +1,4 @@
-"""What a run writes while it trains."""
+"""Write a run's log, candidates and checkpoints while it trains."""
 
 import json
 from math import isfinite
@@ -28,7 +28,7 @@ class RunWriter:
         return self.fabric.is_global_zero
 
     def log(self, step: int, rate: float, losses: Losses) -> float:
-        """Write a line to metrics.jsonl and return the whole batch's loss; one that is not finite ends the run."""
+        """Write a line to metrics.jsonl and return the whole batch's loss; a loss that is not finite ends the run."""
         blended, main, contrast = (
             None if loss is None else self.fabric.all_reduce(loss, reduce_op="sum").item() for loss in losses
         )
@@ -41,7 +41,7 @@ class RunWriter:
         return blended
 
     def keep(self, done: int, stop: bool) -> None:
-        """Look at a candidate and save a checkpoint, where they are due."""
+        """Evaluate a candidate and save a checkpoint when they are due."""
         looked = self.writes and self.selection.due(done)
         if looked:
             self.selection.look(self.model, done)

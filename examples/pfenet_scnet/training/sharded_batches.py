@@ -1,4 +1,4 @@
-"""How a batch is cut into forward passes, and how processes share them."""
+"""Split a batch into forward passes that processes share."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from torch.utils.data import Sampler
 
 @dataclass(frozen=True)
 class ShardedBatch:
-    """How `processes` share a batch: each takes `part` episodes in a row, `micro_batch` a forward pass."""
+    """A batch that `processes` share: each takes `part` episodes in a row, `micro_batch` of them a forward pass."""
 
     batch: int
     micro_batch: int
@@ -32,7 +32,7 @@ class ShardedBatch:
 
 
 class ShardedSampler(Sampler[int]):
-    """The places in the schedule of the episodes that one process sees, step after step."""
+    """Yields the places in the schedule of the episodes that one process trains on, step after step."""
 
     def __init__(self, sharding: ShardedBatch, steps: range) -> None:
         self.sharding = sharding

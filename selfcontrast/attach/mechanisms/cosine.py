@@ -37,7 +37,7 @@ class Similarity(NamedTuple):
 
 
 class Cosine(TorchFunctionMode):
-    """A forward of a host whose similarities are overheard.
+    """A forward of a host in which the query's similarities are listened to.
 
     Args:
         model: the host model.
@@ -93,7 +93,7 @@ class Cosine(TorchFunctionMode):
         return func(*args, **keywords)
 
     def _hear(self, x1: Tensor, x2: Tensor, **keywords: Any) -> None:
-        """Keep a call if it is the foreground's on the query's features.
+        """Keep a call that compares the query's features with the foreground prototype.
 
         Known by the memory they lie in: calls on the support come and go with what the model predicts, so no count of
         calls could tell.
@@ -108,14 +108,14 @@ class Cosine(TorchFunctionMode):
 
 
 def check_queries(host: CosineHost, output: Any, queries: int) -> None:
-    """Refuse a mask of fewer images than the forward had: the others would make no pass, in silence."""
+    """Refuse a mask of fewer images than the forward had: the other images would be left out in silence."""
     if host.output is not None:
         given = len(pick_item(output, Call.parse(host.output), "output"))
         require(given == queries, "mask", f"a mask for each of the {given} query images", queries, "give all of them")
 
 
 class SwappedPrototypes(TorchFunctionMode):
-    """Inside it the query's similarities are listened to and, where there are prototypes for them, computed with those.
+    """A context that listens to the query's similarities and computes them with other prototypes, where it has some.
 
     Args:
         query: knows the query's features.
@@ -157,7 +157,7 @@ def swapped_forward(
     arguments: Sequence[Any],
     keywords: dict[str, Any],
 ) -> Any:
-    """The host's forward with the map for the foreground prototype, and that for the background's."""
+    """The host's forward with the map as foreground prototype and the foreground prototype as background prototype."""
     heard = SwappedPrototypes(query)
     _forward(model, host, query, heard, arguments, keywords)
     swapped: list[list[Tensor]] = []

@@ -93,7 +93,7 @@ def change_doubled(
     arguments: list[Any],
     keywords: dict[str, Any],
 ) -> None:
-    """Let `change` have every tensor named by `several`: the model's own arguments now, others as they come."""
+    """Apply `change` to every tensor that `several` names: the model's own arguments now, the others when they come."""
     for doubled in several:
         call = Call.parse(doubled.call)
         if call.module == "":

@@ -19,7 +19,7 @@ from selfcontrast.batchnorm import KeepRunningStatistics
 
 
 class Replay:
-    """A forward of a host that is remembered up to its comparison, and a second one from there.
+    """A forward of a host, remembered up to its comparison, and a second forward that starts from there.
 
     Args:
         model: the host model; nothing is attached to it until `open`.
@@ -130,7 +130,7 @@ def second_forward(
 
 @contextmanager
 def replaced_forwards(forwards: Mapping[nn.Module, Callable[..., Any]]) -> Generator[None]:
-    """Inside it these modules compute what stands beside them."""
+    """A context in which each of these modules runs the function given for it."""
     for module, forward in forwards.items():
         module.forward = forward
     try:
@@ -141,7 +141,7 @@ def replaced_forwards(forwards: Mapping[nn.Module, Callable[..., Any]]) -> Gener
 
 
 def _replayer(module: nn.Module, outputs: list[Any]) -> Callable[..., Any]:
-    """Returns the remembered outputs, call by call, and computes only from then on."""
+    """A forward that returns the remembered outputs, call by call, and computes after the last of them."""
     forward, left = module.forward, iter(outputs)
 
     def replay(*args: Any, **kwargs: Any) -> Any:

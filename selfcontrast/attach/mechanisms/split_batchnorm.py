@@ -10,7 +10,7 @@ from selfcontrast.attach.hooks import Uncopied
 
 
 def normalise_apart(model: nn.Module, batch: int) -> list[RemovableHandle]:
-    """Let each batch normalisation that uses its batch's statistics see the halves of a doubled batch one by one.
+    """Make each batch normalisation that uses batch statistics normalise the halves of a doubled batch separately.
 
     The first `batch` rows are normalised, and counted in the running statistics, as if they were alone; the others by
     statistics of their own, which leave no trace. Distributed `SyncBatchNorm` takes the others' from its own process.

@@ -1,4 +1,4 @@
-"""Around a comparison that was found: which calls give the features, the deep features and the logits, and the mask."""
+"""Find what belongs to a comparison: the calls that give features, deep features and logits, and the mask."""
 
 import inspect
 from collections.abc import Callable
@@ -68,7 +68,7 @@ def _capture(
 
 
 def _resized(whole: Tensor, merged: Tensor) -> list[Tensor]:
-    """An output as a host may bring it to an entry's grid."""
+    """An output at the entry's grid, in each way that hosts resize."""
     if len(whole) != len(merged):
         return []
     size = (merged.shape[2], merged.shape[3])
@@ -83,7 +83,7 @@ def _equal(way: Tensor, block: Tensor) -> bool:
 
 
 def find_high_level(base: Trace, comparison: Comparison, unsure: list[str]) -> Map:
-    """The deepest map of the query alone: of those with the most channels, the last."""
+    """The deepest map that follows only the query: the last one of those with the most channels."""
     before = comparison.inputs[0].started
     maps = [one for one in base.outputs if one.ended < before and comparison.query_only(one)]
     deepest = max(maps, key=lambda one: (one.shape[1], one.ended))

@@ -77,7 +77,7 @@ def find_entries(
 
 
 def _prototype_window(one: Map, comparison: Comparison, features: slice, unsure: list[str]) -> slice:
-    """The prototype's channels, dead ones included, in whole copies of the features' channels."""
+    """The channels of the prototype, with dead ones, in whole copies of the features' channels."""
     channels, total = features.stop - features.start, one.shape[1]
     block = torch.nonzero(comparison.prototype(one)).flatten()
     first, last = int(block[0]), int(block[-1])

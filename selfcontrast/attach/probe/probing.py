@@ -130,7 +130,7 @@ def _checked(
 
 
 def _square(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Tensor:
-    """A mask for the check of a host whose forward takes none: a square in the middle."""
+    """A square in the middle, as the mask for the check of a host whose forward takes none."""
     image = next(tensor for tensor in tensors_in((arguments, keywords)) if tensor.dim() == 4 and tensor.shape[1] == 3)
     height, width = image.shape[-2:]
     mask = torch.zeros(len(image), height, width, dtype=torch.long, device=image.device)

@@ -1,4 +1,4 @@
-"""What a forward shows from outside: every module's calls, and which channels follow the query and which the support.
+"""Trace a forward from outside: the calls of every module, and which channels follow the query or the support.
 
 Axes: B images, D channels, s x t a grid.
 """
@@ -22,7 +22,7 @@ ROUNDING = 1e-5
 
 @dataclass
 class Map:
-    """A feature map in a module's input or output, by what is needed of it: a few numbers a channel.
+    """A feature map in a module's input or output, summarised by a few numbers for each channel.
 
     Attributes:
         name, turn, items: whose it is: module, number of its call, item of its output.
@@ -103,7 +103,7 @@ def _watch(name: str, module: nn.Module, found: Trace, clock: Iterator[int]) -> 
 
 
 def _maps_in(output: Any) -> list[tuple[tuple[int | str, ...], Tensor]]:
-    """The maps of an output, itself one or a list or dictionary of them."""
+    """The maps in an output, which may be a map, a list of maps or a dictionary of maps."""
     if isinstance(output, Tensor):
         pairs: list[tuple[tuple[int | str, ...], Any]] = [((), output)]
     elif isinstance(output, dict):
@@ -141,14 +141,14 @@ def _measure(tensor: Tensor, name: str, turn: int, items: tuple[int | str, ...],
 
 
 def gauge(base: Trace, again: Trace) -> None:
-    """Note on every map of `base` how far `again`, an equal forward, lies apart."""
+    """Note on every map of `base` how far it differs from `again`, an equal forward."""
     for one, other in _pairs(base, again):
         if other is not None:
             one.noise = (one.print - other.print).abs()
 
 
 def follow(base: Trace, changed: Trace) -> None:
-    """Note on every map of `base` which of its channels are others in `changed`, a forward with another input."""
+    """Note on every map of `base` which of its channels differ in `changed`, a forward with another input."""
     for one, other in _pairs(base, changed):
         gap = one.print - other.print if other is not None else torch.full_like(one.print, torch.inf)
         one.follows.append((gap.abs() > 4 * one.noise).any(0))
@@ -188,7 +188,7 @@ def other_image(image: Tensor) -> Tensor:
 
 @contextmanager
 def fixed_statistics(model: nn.Module) -> Generator[None]:
-    """Inside it batch normalisation uses its running statistics, so that no image sees another."""
+    """A context in which batch normalisation uses its running statistics, so that no image affects another."""
     layers = [layer for layer in model.modules() if isinstance(layer, _BatchNorm) and layer.training]
     for layer in layers:
         layer.eval()

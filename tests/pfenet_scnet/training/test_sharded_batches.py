@@ -20,8 +20,8 @@ def test_a_share_knows_its_length():
 
 @pytest.mark.parametrize("processes", [1, 2, 4])
 def test_a_pass_has_the_same_place_whoever_runs_it(processes):
-    divisions = [ShardedBatch(8, 2, processes, rank) for rank in range(processes)]
-    passes = [d.first_pass(5) + i for d in divisions for i in range(d.part // d.micro_batch)]
+    shards = [ShardedBatch(8, 2, processes, rank) for rank in range(processes)]
+    passes = [d.first_pass(5) + i for d in shards for i in range(d.part // d.micro_batch)]
     assert passes == [20, 21, 22, 23]
 
 
