@@ -261,7 +261,7 @@ class SelfContrastiveAuxiliary(nn.Module):
 
         Args:
             model: the host model, before `torch.compile` and inside any DistributedDataParallel.
-            host: a preset's name, see `selfcontrast.hosts`, or where your model is entered.
+            host: a preset's name, see `selfcontrast.attach.presets`, or where your model is entered.
 
         Raises:
             InputError: on a name without preset, and on a model that lacks what the host names, that is compiled
