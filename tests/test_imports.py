@@ -31,12 +31,9 @@ KNOWS = {
 }
 
 
-# The same for the packages beside the library; commands come last and nobody imports them.
-APART = {
-    "examples/pfenet_scnet": ("runtime", "data", "model", "recipe", "evaluation", "training", "reporting"),
-    "experiments": ("grid", "running", "evidence"),
-    "benchmarks": ("common",),
-}
+# The same for the packages beside the library; commands come last and nobody imports them. The example has a test of its
+# own, pfenet_scnet/test_pfenet_imports.py.
+APART = {"experiments": ("grid", "running", "evidence"), "benchmarks": ("common",)}
 
 
 def modules() -> dict[str, Path]:
@@ -95,19 +92,17 @@ def test_only_attach_knows_hooks(name: str) -> None:
 @pytest.mark.parametrize("folder", APART)
 def test_no_part_imports_a_command_or_a_later_part(folder: str) -> None:
     order = APART[folder]
-    commands = {path.stem for path in (ROOT / folder).glob("*.py")} - set(order)
-    assert commands and commands.isdisjoint(order[:-1])
+    # The command benchmarks/evaluation.py and a package of the example share a name; a part means the package.
+    commands = {path.stem for path in (ROOT / folder).glob("*.py")} - {"evaluation"}
+    assert commands
     for place, part in enumerate(order):
-        base = ROOT / folder / part
-        for path in [base.with_suffix(".py")] if base.with_suffix(".py").exists() else base.glob("*.py"):
-            later = (commands - set(order)) | set(order[place + 1 :])
+        for path in (ROOT / folder / part).glob("*.py"):
             roots = {name.partition(".")[0] for name in names_in(path)}
-            # benchmarks/evaluation.py and the reference's package share a name; `common` means the package.
-            assert not roots & (later - ({"evaluation"} if folder == "benchmarks" else set())), path
+            assert not roots & (commands | set(order[place + 1 :])), path
 
 
 def test_no_folder_holds_more_than_a_dozen_modules_and_no_module_250_lines_of_code() -> None:
-    paths = [path for folder in ("selfcontrast", *APART) for path in (ROOT / folder).rglob("*.py")]
+    paths = [path for folder in ("selfcontrast", "examples", *APART) for path in (ROOT / folder).rglob("*.py")]
     for folder in {path.parent for path in paths}:
         assert len([path for path in folder.glob("*.py") if path.name != "__init__.py"]) <= 12, folder
     for path in paths:

@@ -78,7 +78,7 @@ def _uniform(low: float, high: float) -> float:
 
 
 def _corner(side: float, size: int) -> float:
-    """Where the square begins on a scaled side: at a random whole pixel if it fits, else so that the side is centred."""
+    """Where the square begins on a scaled side: at a random whole pixel if it fits, else where it centres the side."""
     room = int(side) - size
     return float(torch.randint(room + 1, ())) if room > 0 else room / 2
 
