@@ -31,8 +31,8 @@ KNOWS = {
 }
 
 
-# The same for the packages beside the library; commands come last and nobody imports them. The example has a test of its
-# own, pfenet_scnet/test_pfenet_imports.py.
+# The same for the packages beside the library; commands come last and nobody imports them. The example has its own test,
+# pfenet_scnet/test_pfenet_imports.py.
 APART = {"experiments": ("grid", "running", "evidence"), "benchmarks": ("common",)}
 
 

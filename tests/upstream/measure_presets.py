@@ -14,7 +14,7 @@ import torch
 from builders import BUILDERS, build
 from patches import on_cpu
 from published import Published
-from running import attached, compare_by_hand, without_draws
+from training_runs import attached, compare_by_hand, without_draws
 
 from selfcontrast.attach.presets import PRESETS
 

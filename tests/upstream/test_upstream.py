@@ -11,8 +11,8 @@ from builders import BUILDERS, build
 from explicit import CHANGES
 from patches import on_cpu
 from published import Published, Size
-from running import attached, compare_by_hand, forward, without_draws
 from torch import nn
+from training_runs import attached, compare_by_hand, forward, without_draws
 
 from selfcontrast import SelfContrastiveAuxiliary
 from selfcontrast.attach.presets import PRESETS, REFUSED
