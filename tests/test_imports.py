@@ -31,8 +31,7 @@ KNOWS = {
 }
 
 
-# The same for the packages beside the library; commands come last and nobody imports them. The example has its own test,
-# pfenet_scnet/test_pfenet_imports.py.
+# The same for the packages beside the library; nobody imports a command. The example has its own test, in pfenet_scnet/.
 APART = {"experiments": ("grid", "running", "evidence"), "benchmarks": ("common",)}
 
 
