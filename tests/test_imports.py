@@ -31,7 +31,7 @@ KNOWS = {
 }
 
 
-# The same for the packages beside the library; nobody imports a command. The example has its own test, in pfenet_scnet/.
+# The same beside the library; nobody imports a command. The example has its own test, in pfenet_scnet/.
 APART = {"experiments": ("grid", "running", "evidence"), "benchmarks": ("common",)}
 
 
