@@ -36,13 +36,15 @@ def finished_cells(results: Path) -> dict[str, Row]:
 
 
 def add_cell(results: Path, cell: Cell, row: Row) -> None:
-    """Append a finished cell. Processes take turns, and a line that a crash cut off makes room."""
+    """Append a finished cell, unless it is there; processes take turns, and a line that a crash cut off makes room."""
     path = file_of(results, cell)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as file:
         # The system ends the lock with the process, however that ends.
         fcntl.flock(file, fcntl.LOCK_EX)
         _drop_torn_line(file)
+        if cell.digest in finished_cells(results):
+            return
         file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())

@@ -54,6 +54,13 @@ def test_a_line_that_was_cut_off_is_no_result_and_makes_room(tmp_path):
     assert path.read_bytes() == whole and len(finished_cells(tmp_path)) == 2
 
 
+def test_a_cell_that_another_work_folder_finished_first_keeps_its_line(tmp_path):
+    add_many(tmp_path, range(2))
+    whole = file_of(tmp_path, tiny()).read_bytes()
+    add_cell(tmp_path, tiny(seed=0), row(tiny(seed=0)) | {"padding": "another"})
+    assert file_of(tmp_path, tiny()).read_bytes() == whole
+
+
 def test_a_cell_that_stands_twice_is_refused(tmp_path):
     add_many(tmp_path, range(1))
     path = file_of(tmp_path, tiny())

@@ -76,15 +76,21 @@ def cell_process(folders: Folders, cell: Cell) -> int:
     return int((folders.run(cell) / "process").read_text())
 
 
+def stamps_of(cells: list[Cell], folders: Folders) -> list[int]:
+    """When each cell's process last began: it writes its number."""
+    return [(folders.run(cell) / "process").stat().st_mtime_ns for cell in cells]
+
+
 def test_cells_run_side_by_side_finished_ones_never_again_and_one_that_fails_holds_up_no_other(folders, capsys):
     wrong, cells = tiny(optimizer="sgd", learning_rate=1e30), [tiny(seed=seed, steps=1) for seed in (1, 2)]
     assert run_cells([wrong, *cells, cells[0]], folders, 2) == [wrong]
     assert "3 cells to run" in capsys.readouterr().out
     assert folders.result(wrong) is None and "lower the learning rate" in log_of(wrong, folders).read_text()
-    before = (folders.results / "cells" / "other.jsonl").read_bytes()
+    before, stamps = (folders.results / "cells" / "other.jsonl").read_bytes(), stamps_of(cells, folders)
     assert run_cells(cells, folders, 2) == []
     assert "0 cells to run" in capsys.readouterr().out
     assert (folders.results / "cells" / "other.jsonl").read_bytes() == before
+    assert stamps_of(cells, folders) == stamps
     result = folders.result(cells[0])
     assert result["environment"]["machine"].endswith("1 threads") and result["cell"]["recipe"]["seed"] == 1
     assert "1-shot evaluation" in log_of(cells[0], folders).read_text()
@@ -100,9 +106,9 @@ def test_killed_in_the_middle_a_cell_goes_on_to_the_result_of_one_never_stopped(
     os.kill(cell_process(killed, LONG), signal.SIGKILL)
     runner.communicate()
     assert killed.result(LONG) is None, "it must have been stopped on the way for this test to mean anything"
-    first = killed.result(finished)
+    first, stamps = killed.result(finished), stamps_of([finished], killed)
     assert run_cells([finished, LONG], killed, 1) == []
-    assert killed.result(finished) == first
+    assert killed.result(finished) == first and stamps_of([finished], killed) == stamps
     assert "resumed after step 100" in log_of(LONG, killed).read_text()
     whole, resumed = (at.result(LONG) for at in (folders, killed))
     assert resumed["evaluations"] == whole["evaluations"] and resumed["losses"] == whole["losses"]

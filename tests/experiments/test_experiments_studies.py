@@ -54,7 +54,7 @@ def test_all_studies_but_the_schedule_have_the_one_recipe():
             assert changed <= allowed | more.get(name, set()), (name, arm_name)
 
 
-def test_arms_are_compared_with_arms_of_the_same_study_andtraining_data():
+def test_arms_are_compared_with_arms_of_the_same_study_and_training_data():
     for study in STUDIES.values():
         for name, reference in study.compared.items():
             one, other = (study.arms[key] for key in (name, reference))
