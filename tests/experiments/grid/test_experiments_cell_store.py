@@ -12,7 +12,7 @@ from grid.cell_store import add_cell, file_of, finished_cells
 from grid.studies import STUDIES, every_cell
 from tiny_cells import tiny
 
-RESULTS = Path(__file__).parents[2] / "experiments" / "results"
+RESULTS = Path(__file__).parents[3] / "experiments" / "results"
 
 
 def row(cell: Cell) -> dict[str, Any]:
