@@ -25,7 +25,7 @@ from evaluation.evaluator import evaluate  # noqa: E402
 from evaluation.metrics import FoldScores  # noqa: E402
 from model.pfenet import PFENet  # noqa: E402
 from recipe import read_recipe  # noqa: E402
-from training.checkpoint import load_weights  # noqa: E402
+from run_folder.weights import load_weights  # noqa: E402
 
 EPISODES, ONE_AT_A_TIME = 5_000, 1_000
 

@@ -27,7 +27,7 @@ from evaluation.metrics import FoldMeter  # noqa: E402
 from evaluation.protocols import PROTOCOLS  # noqa: E402
 from evaluation.shared_features import SharedFeatures  # noqa: E402
 from recipe import load_recipe  # noqa: E402
-from training.checkpoint import load_weights  # noqa: E402
+from run_folder.weights import load_weights  # noqa: E402
 
 CHOOSE, CONFIRM, SEEDS = (0, 1), (2, 3), (0, 1, 2)
 ARMS = {
@@ -59,7 +59,7 @@ def evaluate(runs: list[Path]) -> Iterator[dict[str, float]]:
     shared = SharedFeatures(model, images, episodes, PROTOCOLS[recipe.protocol], recipe.size, recipe.workers)
     for run in runs:
         load_weights(run, model)
-        meter = FoldMeter(recipe.novel_classes())
+        meter = FoldMeter(recipe.held_out_classes())
         for start in range(0, len(episodes), recipe.batch):
             batch = episodes[start : start + recipe.batch]
             with torch.no_grad():

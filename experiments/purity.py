@@ -15,7 +15,7 @@ from running import example_modules  # noqa: F401
 
 # isort: split
 import torch
-from data.episodes import ImageList
+from data.image_list import ImageList
 from data.masks import UNLABELLED
 from data.transforms import read_square_truth
 from grid.cell import Cell
@@ -61,7 +61,7 @@ def looked_at(folders: Folders, cell: Cell, counts: tuple[int, ...] = COUNTS, im
     recipe = folders.recipe(cell)
     whole, part = recipe.listed_images(), recipe.training_images()
     cache = features_of(recipe, recipe.build_model(), whole).of(whole, part)
-    high_level, masks, hidden = _hiding(cache, part, recipe.novel_classes(), images)
+    high_level, masks, hidden = _hiding(cache, part, recipe.held_out_classes(), images)
     size = (high_level.shape[2], high_level.shape[3])
     regions = {
         count: remove_foreground(cosine_kmeans(high_level, count, valid=labelled_cells(masks, size)), masks, count)

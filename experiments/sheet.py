@@ -29,7 +29,7 @@ from running.trial import features_of, predictions
 from runtime.atomic_files import write_text_atomically
 from runtime.environment import environment
 from torch import Tensor
-from training.checkpoint import load_weights
+from run_folder.weights import load_weights
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
@@ -77,7 +77,7 @@ def draw(folders: Folders, study: str, arm: str, fold: int, seed: int) -> dict[s
     recipe.shot, recipe.episodes = 1, EPISODES["1"]
     images = recipe.evaluation_images()
     kept = KeptFeatures(features_of(recipe, models[arm], images), images)
-    episodes = episodes_of(recipe, images, recipe.novel_classes())
+    episodes = episodes_of(recipe, images, recipe.held_out_classes())
     baseline, scnet = (
         [iou(prediction, labels, episode.novel_class) for episode, prediction, labels in each]
         for each in (predictions(model, recipe, kept, episodes) for model in models.values())

@@ -2,7 +2,8 @@
 
 import torch
 import torch.nn.functional as F
-from data.episodes import Episode, ImageList
+from data.episodes import Episode
+from data.image_list import ImageList
 from data.transforms import read_pair
 from evaluation.evaluator import episodes_of
 from evaluation.metrics import FoldMeter, FoldScores
@@ -41,7 +42,7 @@ class OneAtATime:
 def evaluate_one_at_a_time(model: PFENet, recipe: Recipe, images: ImageList) -> FoldScores:
     """The same scores as `evaluate`, as published code computes them: every episode through the whole model."""
     model.eval()
-    meter = FoldMeter(recipe.novel_classes())
+    meter = FoldMeter(recipe.held_out_classes())
     episodes = OneAtATime(recipe, images, episodes_of(recipe, images))
     for query, supports, masks, truth, novel_class in tqdm(DataLoader(episodes, 1, num_workers=recipe.workers)):
         logits = F.interpolate(model(query, supports, masks), truth.shape[1:], mode="bilinear", align_corners=True)

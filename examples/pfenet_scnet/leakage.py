@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib
-from data.episodes import ImageList, read_list
-from data.folds import FOLDS
+from data.folds import FOLDS, Split
+from data.image_list import ImageList, read_list
 from jsonargparse import auto_cli
 from matplotlib import pyplot
 from runtime.atomic_files import write_text_atomically
+from runtime.command import run_command
+from runtime.options import Parser, Range
 
 
 class Leakage(NamedTuple):
@@ -39,7 +41,13 @@ def measure(images: ImageList, fold: int) -> Leakage:
 
 
 def main(
-    data: Path, name: str = "train", split: str = "sequential", min_pixels: int = 2048, out: Path | None = None
+    data: Path,
+    name: str = "train",
+    split: str = "sequential",
+    folds: int = FOLDS,
+    min_pixels: int = 2048,
+    skip_damaged: bool = False,
+    out: Path | None = None,
 ) -> list[Leakage]:
     """Print the shares of each fold, and draw them.
 
@@ -47,11 +55,14 @@ def main(
         data: a folder that prepare.py wrote, or any VOC layout.
         name: a list in ImageSets/Segmentation, or the path of a list.
         split: "sequential" or "interleaved" folds.
+        folds: how many nearly equal parts the classes are cut into.
         min_pixels: an (image, class) pair counts from so many pixels on, for an image to be usable.
+        skip_damaged: leave out pictures and masks that are damaged, and say how many.
         out: where to draw the bar chart; the numbers lie beside it as .json.
     """
-    images = read_list(data, name, min_pixels, split)
-    shares = [measure(images, fold) for fold in range(FOLDS)]
+    Range(1).check("min_pixels", min_pixels)
+    images = read_list(data, name, min_pixels, Split(split, folds), skip_damaged)
+    shares = [measure(images, fold) for fold in range(folds)]
     print(f"{len(images.items)} images of {name}, {split} folds")
     print("fold   training images   hide a novel object   novel among (image, class) pairs")
     for fold, share in enumerate(shares):
@@ -85,4 +96,4 @@ def draw(shares: list[Leakage], out: Path) -> None:
 
 
 if __name__ == "__main__":
-    auto_cli(main, as_positional=True)
+    run_command(lambda words: auto_cli(main, as_positional=True, args=words, parser_class=Parser))

@@ -19,9 +19,10 @@ from recipe import Recipe, read_recipe
 from reporting import paper
 from reporting.pictures import draw_curves, draw_sheet
 from reporting.report import report
+from run_folder.weights import load_model, load_weights
 from runtime.atomic_files import write_text_atomically
+from runtime.command import run_command
 from runtime.environment import environment
-from training.checkpoint import load_weights
 from training.fit import fit, start_fabric
 
 
@@ -39,7 +40,7 @@ def _conclude(
     recipe: Recipe, model: PFENet, run: Path, training: dict[str, Any], device: torch.device
 ) -> dict[str, Any]:
     """Evaluate the selected weights, compare with the paper, write the result, draw."""
-    load_weights(run, model)
+    load_weights(run, model, recipe.select)
     images = recipe.evaluation_images()
     result = report(recipe, [evaluate(model, recipe, images)], images) | training
     result |= {name: getattr(recipe, name) for name in ("steps", "weight", "seed", "batch", "select")}
@@ -59,9 +60,8 @@ def _columns(recipe: Recipe, model: PFENet, device: torch.device) -> dict[str, P
     """The sheet's models: the baseline, where one was trained, and this run's."""
     if recipe.weight == 0:
         return {"baseline": model}
-    baseline = recipe.build_model().to(device)
     try:
-        load_weights(Path(recipe.baseline), baseline)
+        baseline = load_model(Path(recipe.baseline), recipe).to(device)
     except FileNotFoundError as error:
         print(f"the sheet has no baseline column ({error}); run the same command with --weight 0 first")
         return {"SCNet": model}
@@ -69,4 +69,4 @@ def _columns(recipe: Recipe, model: PFENet, device: torch.device) -> dict[str, P
 
 
 if __name__ == "__main__":
-    train(read_recipe(description=__doc__))
+    run_command(lambda words: train(read_recipe(words, __doc__)))

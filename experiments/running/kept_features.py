@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 import torch
-from data.episodes import Episode, ImageList
+from data.episodes import Episode
+from data.image_list import ImageList
 from data.transforms import read_square_truth
 from model.pfenet import Extracted
 from torch import Tensor

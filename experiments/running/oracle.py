@@ -36,7 +36,7 @@ class Oracle(EpisodeLoss):
     def __init__(self, recipe: Recipe, model: PFENet, auxiliary: SelfContrastiveAuxiliary) -> None:
         super().__init__(model, HiddenApart(2, auxiliary.weight, prior=auxiliary.prior))
         self._seed = recipe.seed
-        self._novel = torch.tensor(recipe.novel_classes())
+        self._novel = torch.tensor(recipe.held_out_classes())
         self._images = recipe.training_images()
         self._episodes = recipe.training_episodes(self._images)
         self._seen: dict[int, Tensor] = {}

@@ -19,7 +19,8 @@ from running import example_modules  # noqa: F401
 # isort: split
 import torch
 import torch.nn.functional as F
-from data.episodes import Episode, ImageList, digest
+from data.episodes import Episode, digest
+from data.image_list import ImageList
 from evaluation.evaluator import episodes_of
 from grid.cell import Cell
 from grid.cell_store import add_cell
@@ -103,7 +104,7 @@ def evaluated(cell: Cell, recipe: Recipe) -> tuple[ImageList, list[int]]:
     images = recipe.evaluation_images()
     if cell.classes == "base":
         return images.without_novel(recipe.fold), images.base_classes(recipe.fold)
-    return images, recipe.novel_classes()
+    return images, recipe.held_out_classes()
 
 
 def features_of(recipe: Recipe, model: PFENet, images: ImageList) -> FeatureCache:
@@ -114,7 +115,7 @@ def features_of(recipe: Recipe, model: PFENet, images: ImageList) -> FeatureCach
 def evaluate(model: PFENet, recipe: Recipe, kept: KeptFeatures, classes: list[int]) -> dict[str, Any]:
     """Scores and pixel counts over the recipe's episodes, as the example's evaluation has them."""
     episodes = episodes_of(recipe, kept.images, classes)
-    counts = Counts(classes, recipe.novel_classes())
+    counts = Counts(classes, recipe.held_out_classes())
     for episode, prediction, labels in predictions(model, recipe, kept, episodes):
         counts.update(prediction, labels, episode.novel_class)
     names = [kept.images.class_names[c - 1] for c in classes]

@@ -2,7 +2,7 @@ import json
 import re
 
 import pytest
-from data.episodes import read_list
+from data.image_list import read_list
 from leakage import main, measure
 from PIL import Image
 from voc_tree import mask_with, write_voc

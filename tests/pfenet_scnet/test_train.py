@@ -105,7 +105,8 @@ def test_evaluating_the_checkpoint_repeats_the_result(finished):
     folder, _ = finished
     script = [sys.executable, EXAMPLE / "evaluate.py", folder / "scnet", "--episodes=12"]
     subprocess.run(script, env=ENVIRONMENT, check=True, capture_output=True)
-    again = json.loads((folder / "scnet" / "evaluation-ours-1shot-12-seeds1000.json").read_text())
+    name = "evaluation-scenes-fold2-sequential-64px-ours-1shot-12-seeds1000.json"
+    again = json.loads((folder / "scnet" / name).read_text())
     result = json.loads((folder / "scnet" / "result.json").read_text())
     assert {key: result[key] for key in again} == again
 

@@ -1,25 +1,13 @@
-"""Lists of images, and episodes as a pure function of (list, fold, shot, seed, count)."""
+"""Episodes as a pure function of (list, fold, shot, seed, count)."""
 
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from data.folds import VOC_CLASSES, base_classes, class_names, novel_classes
-from data.masks import count_masks
-
-
-class Item(NamedTuple):
-    """An image, its mask, and the number of pixels of each class in it."""
-
-    image: Path
-    mask: Path
-    pixels: dict[int, int]
+from data.image_list import ImageList
 
 
 class Episode(NamedTuple):
@@ -28,89 +16,6 @@ class Episode(NamedTuple):
     novel_class: int
     query: int
     supports: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class ImageList:
-    """The images of one split; an (image, class) pair counts from `min_pixels` pixels of the class on.
-
-    The published rule is 2,048 pixels at VOC's full size; for pictures of at most 320 pixels that is about 840. `split`
-    says how the folds divide the classes, see folds.py.
-    """
-
-    items: tuple[Item, ...]
-    min_pixels: int = 2048
-    class_names: tuple[str, ...] = VOC_CLASSES
-    split: str = "sequential"
-
-    def novel_classes(self, fold: int) -> list[int]:
-        """The classes that `fold` holds out."""
-        return novel_classes(fold, len(self.class_names), self.split)
-
-    def base_classes(self, fold: int) -> list[int]:
-        """The classes that `fold` trains on."""
-        return base_classes(fold, len(self.class_names), self.split)
-
-    @cached_property
-    def by_class(self) -> dict[int, list[int]]:
-        """The items that show enough of each class to be its query or support."""
-        table: dict[int, list[int]] = {}
-        for index, item in enumerate(self.items):
-            for c, count in item.pixels.items():
-                if count >= self.min_pixels:
-                    table.setdefault(c, []).append(index)
-        return table
-
-    def training(self, fold: int, novel: str) -> "ImageList":
-        """Images with a usable base class; `novel="drop"` leaves out those that hide a novel object."""
-        if novel not in ("keep", "drop"):
-            raise ValueError(f"novel: expected keep or drop, got {novel!r}; pick one of the two")
-        base = self.base_classes(fold)
-        usable = [item for item in self.items if any(item.pixels.get(c, 0) >= self.min_pixels for c in base)]
-        usable = replace(self, items=tuple(usable))
-        return usable.without_novel(fold) if novel == "drop" else usable
-
-    def without_novel(self, fold: int) -> "ImageList":
-        """Images that show no object of the fold's novel classes, however small."""
-        hidden = set(self.novel_classes(fold))
-        return replace(self, items=tuple(item for item in self.items if not hidden & item.pixels.keys()))
-
-    def hidden_share(self, fold: int) -> float:
-        """Percentage of the images that hold a novel object, unlabelled in training: the paper's Fig. 2."""
-        hidden = set(self.novel_classes(fold))
-        return 100 * sum(bool(hidden & item.pixels.keys()) for item in self.items) / max(len(self.items), 1)
-
-
-def read_list(root: str | Path, name: str, min_pixels: int = 2048, split: str = "sequential") -> ImageList:
-    """Read `ImageSets/Segmentation/{name}.txt` below `root`, or the file that `name` is the path of.
-
-    A line is either an ID (`2007_000032`) or PFENet's `JPEGImages/ID.jpg SegmentationClassAug/ID.png`.
-    """
-    root = Path(root)
-    path = Path(name) if name.endswith(".txt") else root / "ImageSets" / "Segmentation" / f"{name}.txt"
-    if not path.is_file():
-        raise FileNotFoundError(f"data: expected a list at {path}, got none; give the folder that holds JPEGImages/")
-    lines = [line.split() for line in path.read_text().splitlines() if line.strip()]
-    if not lines:
-        raise ValueError(f"data: expected image names in {path}, got an empty file; write one name a line")
-    pairs = [(root / image, root / mask) for image, mask in map(_pair, lines)]
-    counts = count_masks(root, [mask for _, mask in pairs])
-    items = tuple(Item(image, mask, pixels) for (image, mask), pixels in zip(pairs, counts, strict=True))
-    missing = [item.image for item in items if not item.image.is_file()]
-    if missing:
-        raise FileNotFoundError(
-            f"data: expected {missing[0]}, got no such file ({len(missing)} of {len(items)} images are missing); "
-            "complete the data set or mend the list"
-        )
-    return ImageList(items, min_pixels, class_names(root), split)
-
-
-def _pair(line: list[str]) -> tuple[str, str]:
-    if len(line) == 1:
-        return f"JPEGImages/{line[0]}.jpg", f"SegmentationClassAug/{line[0]}.png"
-    if len(line) != 2:
-        raise ValueError(f"data: expected an ID or 'image mask' a line, got {' '.join(line)!r}; mend the list")
-    return line[0], line[1]
 
 
 def sample_episodes(images: ImageList, classes: Sequence[int], shot: int, seed: int, count: int) -> list[Episode]:

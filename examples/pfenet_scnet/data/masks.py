@@ -10,19 +10,34 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from runtime.atomic_files import write_text_atomically
+from runtime.say import say_once
 from tqdm import tqdm
+
+from data.pictures import Damaged
 
 UNLABELLED = 255
 
 
 def read_mask(path: Path) -> np.ndarray:
-    """Class indices (H, W), uint8: 0 background, 1.. the classes, 255 unlabelled."""
-    with Image.open(path) as picture:
-        if picture.mode not in ("P", "L"):
-            raise ValueError(
-                f"{path}: expected one byte a pixel, got mode {picture.mode}; save class indices, not colours"
-            )
-        return np.asarray(picture)
+    """Class indices (H, W), uint8: 0 background, 1.. the classes, 255 unlabelled.
+
+    Raises:
+        Damaged: the file is cut off, or no picture.
+        ValueError: it holds colours, or more than a byte a pixel.
+    """
+    try:
+        with Image.open(path) as picture:
+            mode = picture.mode
+            if mode in ("P", "L", "1"):
+                return np.asarray(picture).astype(np.uint8)
+    except FileNotFoundError:
+        raise
+    except (OSError, SyntaxError, ValueError) as error:
+        raise Damaged(f"{path}: expected a whole mask, got a damaged file ({error}); get it anew") from None
+    raise ValueError(
+        f"{path}: expected one byte a pixel, got mode {mode}; save class indices, not colours, or let "
+        "prepare.py folder do that"
+    )
 
 
 def count_pixels(mask: np.ndarray) -> dict[int, int]:
@@ -35,8 +50,8 @@ def count_pixels(mask: np.ndarray) -> dict[int, int]:
     return {int(c): int(counts[c]) for c in np.flatnonzero(counts) if c not in (0, UNLABELLED)}
 
 
-def count_masks(root: str | Path, masks: Sequence[Path]) -> list[dict[int, int]]:
-    """`count_pixels` of each mask of the data set at `root`.
+def count_masks(root: str | Path, masks: Sequence[Path]) -> list[dict[int, int] | Damaged]:
+    """`count_pixels` of each mask of the data set at `root`, or its damage.
 
     Counts are kept under SELFCONTRAST_CACHE (by default ~/.cache/selfcontrast). A count is valid while the mask's size
     and time of change stay the same, so a later start opens only new or changed masks.
@@ -46,13 +61,33 @@ def count_masks(root: str | Path, masks: Sequence[Path]) -> list[dict[int, int]]
     names = [os.path.abspath(mask) for mask in masks]
     stamps = {name: _stamp(name) for name in names}
     unseen = [name for name, stamp in stamps.items() if known.get(name, [None])[0] != stamp]
+    damaged: dict[str, Damaged] = {}
     if unseen:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            counted = pool.map(lambda name: count_pixels(read_mask(Path(name))), unseen)
-            progress = tqdm(zip(unseen, counted, strict=True), "counting masks", len(unseen))
-            known |= {name: [stamps[name], counts] for name, counts in progress}
+            for name, found in tqdm(zip(unseen, pool.map(_count, unseen), strict=True), "counting masks", len(unseen)):
+                if isinstance(found, Damaged):
+                    damaged[name] = found
+                else:
+                    known[name] = [stamps[name], found]
+        _keep(index, known)
+    return [damaged.get(name) or {int(c): n for c, n in known[name][1].items()} for name in names]
+
+
+def _count(name: str) -> dict[int, int] | Damaged:
+    try:
+        return count_pixels(read_mask(Path(name)))
+    except Damaged as damage:
+        return damage
+
+
+def _keep(index: Path, known: dict[str, list]) -> None:
+    try:
         write_text_atomically(index, json.dumps(known))
-    return [{int(c): n for c, n in known[name][1].items()} for name in names]
+    except OSError as error:
+        say_once(
+            f"{index.parent} cannot be written ({error.strerror}), so masks are counted at each start; set "
+            "SELFCONTRAST_CACHE to a folder that can"
+        )
 
 
 def cache_folder() -> Path:
@@ -69,16 +104,12 @@ def _index_of(root: str | Path) -> Path:
 def _read(index: Path) -> dict[str, list]:
     """Read the kept counts; a damaged index counts as empty, and every mask is counted again."""
     try:
-        return json.loads(index.read_text())
+        found = json.loads(index.read_text())
     except (OSError, ValueError):
         return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _stamp(mask: str) -> list[int]:
-    try:
-        found = os.stat(mask)
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            f"data: expected {mask}, got no such file; complete the data set or mend the list"
-        ) from None
+    found = os.stat(mask)
     return [found.st_size, found.st_mtime_ns]

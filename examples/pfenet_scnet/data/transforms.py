@@ -4,8 +4,6 @@ A pair for evaluation is an image (3, H, W) float32, normalised, and a mask (H, 
 bytes, which cost a quarter on their way between processes, and are normalised where the model is.
 """
 
-from pathlib import Path
-
 import cv2
 import torch
 from torch import Tensor
@@ -13,8 +11,10 @@ from torch.utils.data import Dataset
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from data.episodes import Episode, ImageList, Item
+from data.episodes import Episode
+from data.image_list import ImageList, Item
 from data.masks import UNLABELLED, read_mask
+from data.pictures import read_image
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 MEAN_COLOUR = tuple(round(255 * value) for value in MEAN)
@@ -23,14 +23,6 @@ MEAN_COLOUR = tuple(round(255 * value) for value in MEAN)
 cv2.setNumThreads(0)
 
 Pair = tuple[tv_tensors.Image, tv_tensors.Mask]
-
-
-def read_image(path: Path) -> Tensor:
-    """RGB (3, H, W), uint8, as stored: the camera's note of its orientation is ignored, as it is for masks."""
-    pixels = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
-    if pixels is None:
-        raise ValueError(f"{path}: expected a picture, got a file that cannot be decoded; download it again")
-    return torch.from_numpy(pixels).permute(2, 0, 1)
 
 
 def read_pair(item: Item, novel_class: int) -> Pair:

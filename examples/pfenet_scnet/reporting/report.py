@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import mean, stdev
 from typing import Any
 
-from data.episodes import ImageList
+from data.image_list import ImageList
 from evaluation.metrics import Evaluation
 from recipe import Recipe
 
@@ -37,6 +37,10 @@ def report(
         "every_pixel_foreground_miou": chance,
         "episodes": evaluations[0].episodes,
         "episodes_digest": "-".join(e.digest for e in evaluations),
+        "data": recipe.data,
+        "held_out": recipe.held_out,
+        "split": recipe.split,
+        "size": recipe.size,
         "shot": recipe.shot,
         "protocol": recipe.protocol,
         "seeds": {e.seed: {"miou": e.scores.miou, "fb_iou": e.scores.fb_iou} for e in evaluations},
@@ -67,5 +71,5 @@ def _training(recipe: Recipe) -> str:
 def _setting(recipe: Recipe, evaluations: Sequence[Evaluation], origin: str) -> str:
     """Everything a reader must know to compare these scores with others."""
     seeds = ", ".join(f"seed {e.seed}: {e.episodes} episodes {e.digest}" for e in evaluations)
-    words = f"{origin}: fold {recipe.fold}, {recipe.shot}-shot, protocol {recipe.protocol}, {seeds}."
+    words = f"{origin}: {recipe.held_out_words}, {recipe.shot}-shot, protocol {recipe.protocol}, {seeds}."
     return words if recipe.benchmark else f"{words}\nScores on this data are not comparable with published tables."

@@ -7,6 +7,7 @@ load too.
 from pathlib import Path
 
 import torch
+from model.state import load_state, read_file
 from runtime.atomic_files import write_atomically
 from torch import nn
 
@@ -18,44 +19,23 @@ def save_atomically(path: Path, model: nn.Module, optimizer: torch.optim.Optimiz
 
 
 def load_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    """Restore model and optimizer and return the number of steps done; 0 where there is no checkpoint yet."""
+    """Restore model and optimizer and return the number of steps done; 0 where there is no checkpoint yet.
+
+    Raises:
+        ValueError: the file is damaged, or belongs to another model or optimizer.
+    """
     if not path.is_file():
         return 0
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    return state["step"]
+    fix = "copy it again, or delete it to begin the run anew"
+    state = read_file(path, fix)
+    try:
+        load_state(model, state["model"], path)
+        optimizer.load_state_dict(state["optimizer"])
+        return int(state["step"])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path}: expected model, optimizer and step, got no whole {error}; {fix}") from None
 
 
 def save_weights(path: Path, model: nn.Module) -> None:
     """Save the model's state_dict and nothing else."""
     write_atomically(path, lambda file: torch.save(model.state_dict(), file))
-
-
-def load_weights(path: Path, model: nn.Module) -> None:
-    """Load the weights that a run selected, or those in a file that this code or the published code saved.
-
-    The published code saves them under `state_dict` and, after training by DataParallel, with `module.` before every
-    name.
-
-    Raises:
-        FileNotFoundError: `path` is neither a run's folder nor a file.
-        ValueError: the weights belong to another model.
-    """
-    candidates = [path / name for name in ("best.pt", "last.pt", "checkpoint.pt")] if path.is_dir() else [path]
-    found = [file for file in candidates if file.is_file()]
-    if not found:
-        raise FileNotFoundError(f"weights: expected a run's folder or a file, got {path}; check the path")
-    state = torch.load(found[0], map_location="cpu", weights_only=True)
-    for key in ("model", "state_dict"):
-        state = state.get(key, state)
-    state = {name.removeprefix("module."): value for name, value in state.items()}
-    wanted = model.state_dict()
-    wrong = [name for name in wanted if name not in state or state[name].shape != wanted[name].shape]
-    wrong += [name for name in state if name not in wanted]
-    if wrong:
-        raise ValueError(
-            f"weights: expected the {len(wanted)} tensors of this model, got a file that differs in {len(wrong)}, "
-            f"{wrong[0]} among them; name the recipe it was trained with by --recipe, its backbone included"
-        )
-    model.load_state_dict(state)

@@ -1,12 +1,12 @@
 """Select the weights of a run: candidates are evaluated during training, and the best are kept."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 from evaluation.evaluator import episodes_of, evaluate
 from model.pfenet import PFENet
 from recipe import Recipe
+from run_folder.rows import add_row, read_rows, write_rows
 
 from training.checkpoint import save_weights
 
@@ -25,7 +25,7 @@ class Selection:
         self.recipe = replace(recipe, shot=1, episodes=recipe.select_episodes)
         self.run = run
         if recipe.select != "last":
-            self.images, self.classes = recipe.evaluation_images(), recipe.novel_classes()
+            self.images, self.classes = recipe.evaluation_images(), recipe.held_out_classes()
         if recipe.select == "base":
             # Our protocol draws by class, so few episodes cover every class; published ones go through a list in order.
             self.recipe.protocol = "ours"
@@ -45,18 +45,15 @@ class Selection:
         model.train()
         if miou > max((row["miou"] for row in self.looks(step)), default=-1.0):
             save_weights(self.run / "best.pt", model)
-        with self._log.open("a") as log:
-            log.write(json.dumps({"step": step, "miou": miou}) + "\n")
+        add_row(self._log, {"step": step, "miou": miou})
 
     def looks(self, before: int) -> list[dict[str, float]]:
         """Step and mIoU of the candidates before a step."""
-        rows = map(json.loads, self._log.read_text().splitlines()) if self._log.is_file() else ()
-        return [row for row in rows if row["step"] < before]
+        return [row for row in read_rows(self._log) if row["step"] < before]
 
     def forget(self, step: int) -> None:
         """Drop candidates after the step that a run resumes from; they will be evaluated again."""
-        kept = self.looks(step + 1)
-        self._log.write_text("".join(json.dumps(row) + "\n" for row in kept))
+        write_rows(self._log, self.looks(step + 1))
 
     @property
     def _log(self) -> Path:

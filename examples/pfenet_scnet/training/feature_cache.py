@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
-from data.episodes import ImageList
+from data.image_list import ImageList
 from data.transforms import evaluation_transform, read_pair
 from model.pfenet import PFENet
 from runtime.interrupts import ignore_interrupts

@@ -10,12 +10,18 @@ from typing import Any
 
 import torch
 from data.augmentation import AUGMENTATION, training_transform
-from data.episodes import Episode, ImageList, digest
+from data.episodes import Episode, digest
+from data.image_list import ImageList, shared_images
 from data.transforms import EpisodeDataset
+from evaluation.evaluator import episodes_of
 from lightning_fabric import Fabric
 from model.pfenet import PFENet
 from recipe import Recipe
+from run_folder.contradictions import check_start
+from run_folder.rows import read_rows, write_rows
+from runtime.atomic_files import write_text_atomically
 from runtime.environment import environment
+from runtime.say import say_once
 
 from selfcontrast import SelfContrastiveAuxiliary
 from training.cached_episodes import CACHED_AUGMENTATION, CachedEpisodes
@@ -24,6 +30,7 @@ from training.checkpoint_selection import Selection
 from training.episode_loss import EpisodeLoss
 from training.feature_cache import open_features
 from training.loop import run_steps
+from training.sharded_batches import ShardedBatch
 
 # The digest of the schedule covers its first episodes only; all are a pure function of list, seed and fold.
 DIGESTED = 100_000
@@ -36,25 +43,31 @@ def fit(
     with fabric.rank_zero_first():
         recipe.resolve()
         images = recipe.training_images()
-    run = Path(recipe.out)
+        sharding = ShardedBatch.of(recipe.batch, recipe.micro_batch, fabric.world_size, fabric.global_rank)
+        run = Path(recipe.out)
+        check_start(recipe, run)
+        check_lists(recipe)
     torch.manual_seed(recipe.seed)
     model = recipe.build_model().to(fabric.device)
     optimizer = recipe.build_optimizer(model)
     episodes = recipe.training_episodes(images)
     share = images.hidden_share(recipe.fold)
     fabric.print(
-        f"fold {recipe.fold}: {len(images.items)} training images, {share:.1f} % of them hide an unlabelled object of "
+        f"{recipe.held_out_words}: {len(images.items)} training images, {share:.1f} % of them hide an unlabelled object of "
         f"a novel class (novel={recipe.novel})"
     )
     with fabric.rank_zero_first():
         dataset, augmentation = training_data(recipe, model, images, episodes)
-    start = load_checkpoint(run / "checkpoint.pt", model, optimizer) if recipe.resume else 0
+    start = load_checkpoint(run / "checkpoint.pt", model, optimizer)
+    if start > recipe.steps:
+        raise ValueError(f"{run}: expected at most {recipe.steps} steps, got a checkpoint after {start}; name --out")
+    fabric.barrier()
     if fabric.is_global_zero:
         _begin(run, recipe, start)
     fabric.barrier()
     started = time.monotonic()
     task, optimizer = fabric.setup(objective(model, recipe.build_auxiliary()), optimizer)
-    done = run_steps(recipe, fabric, task, optimizer, dataset, start, run)
+    done = run_steps(recipe, fabric, task, optimizer, dataset, sharding, start, run)
     fabric.barrier()
     if done < recipe.steps:
         fabric.print(f"stopped after step {done}; add --resume true to go on from {run}/checkpoint.pt")
@@ -97,17 +110,31 @@ def training_data(
     return CachedEpisodes(cache, episodes, recipe.seed), CACHED_AUGMENTATION
 
 
+def check_lists(recipe: Recipe) -> None:
+    """Look at what evaluation needs before the first step, and not hours later.
+
+    Raises:
+        ValueError: the list for evaluation cannot serve the novel classes, or names images to train on.
+    """
+    images = recipe.evaluation_images()
+    episodes_of(recipe, images)
+    Selection(recipe, Path(recipe.out))
+    shared = shared_images(recipe.listed_images(), images)
+    if shared and recipe.benchmark is None:
+        raise ValueError(
+            f"data: expected other images in val.txt than in train.txt, got {len(shared)} in both, {shared[0]} among "
+            "them; a model is not judged on what it was trained on: take them out of one list"
+        )
+    if shared:
+        say_once(f"{len(shared)} images are in the lists of both training and evaluation, as the benchmark has them")
+
+
 def _begin(run: Path, recipe: Recipe, start: int) -> None:
-    """Write recipe and environment; a fresh start begins a new log, a resumed run drops steps after its checkpoint."""
-    run.mkdir(parents=True, exist_ok=True)
+    """Write recipe and environment; a resumed run drops the rows after its checkpoint."""
     recipe.save(run / "recipe.yaml")
-    (run / "environment.json").write_text(json.dumps(environment(), indent=2) + "\n")
+    write_text_atomically(run / "environment.json", json.dumps(environment(), indent=2) + "\n")
     log = run / "metrics.jsonl"
-    kept = [line for line in log.read_text().splitlines() if json.loads(line)["step"] < start] if log.exists() else []
-    log.write_text("".join(line + "\n" for line in kept))
+    write_rows(log, [row for row in read_rows(log) if row["step"] < start])
     Selection(recipe, run).forget(start)
     if start:
         print(f"resumed after step {start}")
-    else:
-        for name in ("best.pt", "last.pt"):
-            (run / name).unlink(missing_ok=True)

@@ -56,12 +56,11 @@ def run_steps(
     task: nn.Module,
     optimizer: torch.optim.Optimizer,
     dataset: EpisodeDataset | CachedEpisodes,
+    sharding: ShardedBatch,
     start: int,
     run: Path,
 ) -> int:
     """Train from step `start` and return how many steps are done: all, unless Ctrl-C came."""
-    micro_batch = recipe.micro_batch or max(recipe.batch // fabric.world_size, 1)
-    sharding = ShardedBatch(recipe.batch, micro_batch, fabric.world_size, fabric.global_rank)
     steps = range(start, recipe.steps)
     loader = DataLoader(
         dataset,

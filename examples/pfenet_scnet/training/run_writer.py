@@ -1,6 +1,5 @@
 """Write a run's log, candidates and checkpoints while it trains."""
 
-import json
 from math import isfinite
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import torch
 from lightning_fabric import Fabric
 from model.pfenet import PFENet
 from recipe import Recipe
+from run_folder.rows import add_row
 
 from training.checkpoint import save_atomically
 from training.checkpoint_selection import Selection
@@ -36,8 +36,7 @@ class RunWriter:
             raise FloatingPointError(f"the loss of step {step} is {blended}; lower learning_rate")
         if self.writes:
             row = {"step": step, "lr": rate, "loss": blended, "main_loss": main, "contrast_loss": contrast}
-            with (self.run / "metrics.jsonl").open("a") as log:
-                log.write(json.dumps(row) + "\n")
+            add_row(self.run / "metrics.jsonl", row)
         return blended
 
     def keep(self, done: int, stop: bool) -> None:

@@ -22,6 +22,11 @@ class ShardedBatch:
                 f"{self.batch}; the batch is that of all processes together"
             )
 
+    @classmethod
+    def of(cls, batch: int, micro_batch: int | None, processes: int, rank: int) -> "ShardedBatch":
+        """Where no `micro_batch` is given, a process's part of the batch is one forward pass."""
+        return cls(batch, micro_batch or max(batch // processes, 1), processes, rank)
+
     @property
     def part(self) -> int:
         return self.batch // self.processes

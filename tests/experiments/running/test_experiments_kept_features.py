@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from data.episodes import Episode, read_list
+from data.episodes import Episode
+from data.image_list import read_list
 from data.masks import read_mask
 from evaluation.protocols import PROTOCOLS
 from evaluation.shared_features import SharedFeatures

@@ -8,7 +8,7 @@ from evaluation.evaluator import evaluate
 from grid.cell_store import file_of
 from running.trial import evaluated, run_cell
 from tiny_cells import tiny, tiny_folders
-from training.checkpoint import load_weights
+from run_folder.weights import load_weights
 
 BASELINE, SCNET = tiny(weight=0.0), tiny()
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 from data.augmentation import RandomView, _warp, training_transform
-from data.episodes import read_list
+from data.image_list import read_list
 from data.transforms import MEAN_COLOUR, read_pair
 from torchvision import tv_tensors
 from voc_tree import mask_with, write_voc

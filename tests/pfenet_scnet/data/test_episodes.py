@@ -3,8 +3,9 @@ import re
 
 import numpy as np
 import pytest
-from data.episodes import ImageEpochs, ImageList, Item, digest, read_list, sample_episodes
+from data.episodes import ImageEpochs, digest, sample_episodes
 from data.folds import novel_classes
+from data.image_list import ImageList, Item, read_list
 from PIL import Image
 from voc_tree import mask_with, write_voc
 
@@ -110,7 +111,7 @@ def test_an_episode_of_an_epoch_is_a_function_of_its_place(images):
             ),
             "expected one byte a pixel, got mode RGB",
         ),
-        (lambda root: read_list(root, "train").training(0, "some"), "novel: expected keep or drop"),
+        (lambda root: read_list(root, "train").training(0, "some"), "novel: expected one of keep, drop"),
         (lambda root: sample_episodes(read_list(root, "train", 100), [3], 1, 0, 9), "at least 2 images"),
         (lambda root: sample_episodes(read_list(root, "train", 100), [3], 0, 0, 9), "shot: expected at least 1"),
         (lambda root: sample_episodes(read_list(root, "train", 100), [3], 1, 0, 0), "count: expected at least 1"),

@@ -2,7 +2,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from data.episodes import read_list
+from data.image_list import read_list
 from data.synthetic import MIN_PIXELS, draw_scene, make_scenes
 from PIL import Image
 

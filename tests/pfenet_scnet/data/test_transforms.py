@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 import torch
 from data.augmentation import training_transform
-from data.episodes import Episode, read_list
+from data.episodes import Episode
+from data.image_list import read_list
 from data.transforms import (
     MEAN,
     STD,

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from data.episodes import Episode, ImageList, Item
+from data.episodes import Episode
+from data.image_list import ImageList, Item
 from evaluation.protocols import PROTOCOLS, bam_episodes, black_padding, every_image, every_pair, squash
 from torchvision import tv_tensors
 

@@ -1,7 +1,8 @@
 import pytest
 import torch
 from common.one_at_a_time import OneAtATime
-from data.episodes import Episode, read_list
+from data.episodes import Episode
+from data.image_list import read_list
 from evaluation.protocols import PROTOCOLS
 from evaluation.shared_features import SharedFeatures, in_portions
 from model.pfenet import PFENet

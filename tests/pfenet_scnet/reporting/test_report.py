@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from data.episodes import ImageList, Item
+from data.image_list import ImageList, Item
 from evaluation.metrics import Evaluation, FoldScores
 from recipe import Recipe
 from reporting.report import report

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from data.episodes import Episode, read_list, sample_episodes
+from data.episodes import Episode, sample_episodes
+from data.image_list import read_list
 from data.transforms import EpisodeDataset, evaluation_transform
 from model.backbones import build_backbone
 from model.pfenet import PFENet

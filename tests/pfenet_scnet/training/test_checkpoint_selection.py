@@ -60,7 +60,7 @@ def test_base_selection_sees_no_novel_class_and_no_image_of_the_evaluation(recip
 
     monkeypatch.setattr("training.checkpoint_selection.evaluate", note)
     Selection(recipe, tmp_path).look(torch.nn.Linear(1, 1), 4)
-    novel = set(recipe.novel_classes())
+    novel = set(recipe.held_out_classes())
     shown = [bool(novel & item.pixels.keys()) for item in seen["images"].items]
     assert seen["episodes"] == 8
     assert any(shown) == (select == "novel")

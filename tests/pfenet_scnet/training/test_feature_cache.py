@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from data.episodes import read_list
+from data.image_list import read_list
 from evaluation.protocols import squash
 from model.backbones import build_backbone
 from model.pfenet import PFENet
@@ -110,7 +110,7 @@ import os, signal, sys
 sys.path[:0] = [{str(EXAMPLE)!r}]
 from training import feature_cache
 from model.backbones import build_backbone
-from data.episodes import read_list
+from data.image_list import read_list
 from model.pfenet import PFENet
 feature_cache._publish = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 model = PFENet(build_backbone("efficientnet_lite0", weights=None), channels=8, scales=(4, 2))

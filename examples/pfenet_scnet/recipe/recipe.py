@@ -1,8 +1,6 @@
-"""The recipe of a run: one dataclass, filled from YAML and the command line, and written beside every result."""
+"""The recipe of a run: one dataclass, and what it builds."""
 
 import os
-import re
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -10,16 +8,18 @@ from typing import Literal
 
 import torch
 import yaml
-from data.episodes import Episode, ImageEpochs, ImageList, read_list, sample_episodes
-from data.folds import class_names, novel_classes
+from data.episodes import Episode, ImageEpochs, sample_episodes
+from data.folds import Split, class_names
+from data.image_list import ImageList, read_list
 from data.synthetic import MIN_PIXELS, make_scenes
-from jsonargparse import ActionConfigFile, ArgumentParser
-from model.backbones import build_backbone
+from model.backbones import Backbone, build_backbone
 from model.pfenet import PFENet
+from runtime.atomic_files import write_text_atomically
 
+from recipe.ranges import check_values
 from selfcontrast import SelfContrastiveAuxiliary
 
-RECIPES = Path(__file__).parent / "recipes"
+USUAL_FOLD = 2
 
 
 @dataclass
@@ -30,12 +30,16 @@ class Recipe:
         benchmark: PASCAL-5i or COCO-20i, if the result is to stand beside the paper's cell.
         data: root of a VOC layout, or what prepare.py wrote. By default the environment's SELFCONTRAST_VOC or, without
             it, drawn scenes.
-        fold: 0..3, the quarter of the classes held out.
+        fold: 0 .. folds - 1, the part of the classes held out. By default 2, unless `novel_classes` are named.
+        folds: how many nearly equal parts the classes are cut into; the benchmarks have 4.
         split: sequential or interleaved folds; COCO-20i has both, and their scores are not comparable.
+        novel_classes: names or numbers of the classes to hold out, joined by commas, in place of a fold.
         shot: supports an episode, in evaluation; training is always 1-shot, as in the paper.
         novel: keep or drop training images that hide objects of the novel classes.
         min_pixels: an (image, class) pair counts from so many pixels on; 2,048 is the rule for full-size VOC. By
             default what fits the drawn scenes, or pictures of 320 pixels, as in voc-small.
+        skip_damaged: leave out pictures and masks that are cut off or damaged, and say how many; otherwise such a file
+            ends the run.
         hidden: share of the drawn training scenes that hide a novel object.
         backbone: see model/backbones.py.
         backbone_weights: "imagenet" or a checkpoint's path.
@@ -84,11 +88,14 @@ class Recipe:
 
     benchmark: Literal["PASCAL-5i", "COCO-20i"] | None = None
     data: str | None = None
-    fold: int = 2
+    fold: int | None = None
+    folds: int = 4
     split: Literal["sequential", "interleaved"] = "sequential"
+    novel_classes: str | None = None
     shot: int = 1
     novel: Literal["keep", "drop"] = "keep"
     min_pixels: int | None = None
+    skip_damaged: bool = False
     hidden: float = 0.25
     backbone: str = "efficientnet_lite0"
     backbone_weights: str = "imagenet"
@@ -126,31 +133,74 @@ class Recipe:
     resume: bool = False
     baseline: str | None = None
 
-    def resolve(self) -> "Recipe":
-        """Settle what depends on the machine: where the data are, and where the run writes."""
+    def __post_init__(self) -> None:
+        """Check every number and name before anything starts.
+
+        Raises:
+            ValueError: an option is outside its range; the message names it, the range and the fix.
+        """
+        check_values(self)
+        if self.novel_classes is None:
+            self.fold = USUAL_FOLD if self.fold is None else self.fold
+        elif self.fold is not None:
+            raise ValueError(
+                f"fold: expected none beside novel_classes = {self.novel_classes}, got {self.fold}; add --fold null or "
+                "leave novel_classes out"
+            )
+
+    def locate(self) -> "Recipe":
+        """Settle where the data are; scenes are drawn where none are named."""
         self.data = self.data or os.environ.get("SELFCONTRAST_VOC")
         drawn = self.data is None
         self.data = self.data or f"runs/scenes-hidden{self.hidden:g}"
-        self.min_pixels = self.min_pixels or (MIN_PIXELS if drawn else 840)
+        if self.min_pixels is None:
+            self.min_pixels = MIN_PIXELS if drawn else 840
         if drawn:
             make_scenes(self.data, self.hidden)
-        if self.epochs:
-            steps = self.epochs * (len(self.training_images().items) // self.batch)
-            if self.steps not in (Recipe.steps, steps):
-                raise ValueError(
-                    f"steps: expected none beside epochs = {self.epochs}, got {self.steps}; add --epochs null to count "
-                    "in steps"
-                )
-            self.steps = steps
+        return self
+
+    def resolve(self) -> "Recipe":
+        """Settle what depends on the machine: where the data are, how many steps an epoch has, where the run writes."""
+        self.locate()
+        if self.epochs is not None:
+            self.steps = self._steps_of_epochs()
         self.out = self.out or self._folder(self.weight)
         self.baseline = self.baseline or self._folder(0.0)
         return self
+
+    def _steps_of_epochs(self) -> int:
+        images = len(self.training_images().items)
+        steps = self.epochs * (images // self.batch)
+        if self.steps not in (Recipe.steps, steps):
+            raise ValueError(
+                f"steps: expected none beside epochs = {self.epochs}, got {self.steps}; add --epochs null to count in "
+                "steps"
+            )
+        if steps < 1:
+            raise ValueError(
+                f"batch: expected at most the {images} training images of an epoch, got {self.batch}; lower --batch"
+            )
+        return steps
+
+    @property
+    def held_out(self) -> str:
+        """What is held out, as folders and files name it."""
+        return f"fold{self.fold}" if self.novel_classes is None else "novel-" + "-".join(self._named())
+
+    @property
+    def held_out_words(self) -> str:
+        """What is held out, in a sentence."""
+        named = f"novel classes {', '.join(self._named())}"
+        return f"fold {self.fold}" if self.novel_classes is None else named
+
+    def _named(self) -> tuple[str, ...]:
+        return tuple(word.strip() for word in (self.novel_classes or "").split(",") if word.strip())
 
     def _folder(self, weight: float) -> str:
         task = "baseline" if weight == 0 else f"scnet-weight{weight:g}-n{self.num_prototypes}-{self.prior}"
         data = Path(self.data or "").name + (f"-{self.shot}shot" if self.shot > 1 else "")
         backbone = f"{self.backbone}-cached" if self.cache_features else self.backbone
-        return f"runs/{data}-{backbone}-fold{self.fold}-{self.novel}-{self.steps}steps-seed{self.seed}/{task}"
+        return f"runs/{data}-{backbone}-{self.held_out}-{self.novel}-{self.steps}steps-seed{self.seed}/{task}"
 
     def training_episodes(self, images: ImageList) -> Sequence[Episode]:
         """As many episodes of base classes as the steps need."""
@@ -159,21 +209,29 @@ class Recipe:
             return ImageEpochs(images, classes, self.seed, count)
         return sample_episodes(images, classes, 1, self.seed, count)
 
+    def class_split(self) -> Split:
+        """How the classes are divided into base and novel ones."""
+        return Split(self.split, self.folds, self._named())
+
     def listed_images(self) -> ImageList:
         """The whole training list, whatever the fold."""
-        return read_list(self.data, "train", self.min_pixels, self.split)
+        return read_list(self.data, "train", self.min_pixels, self.class_split(), self.skip_damaged)
 
     def training_images(self) -> ImageList:
         return self.listed_images().training(self.fold, self.novel)
 
     def evaluation_images(self) -> ImageList:
-        return read_list(self.data, "val", self.min_pixels, self.split)
+        return read_list(self.data, "val", self.min_pixels, self.class_split(), self.skip_damaged)
 
-    def novel_classes(self) -> list[int]:
-        return novel_classes(self.fold, len(class_names(self.data)), self.split)
+    def held_out_classes(self) -> list[int]:
+        return self.class_split().novel_classes(self.fold, class_names(self.data))
 
     def build_model(self) -> PFENet:
-        backbone = build_backbone(self.backbone, self.backbone_weights)
+        """The model on its pretrained backbone."""
+        return self.model_on(build_backbone(self.backbone, self.backbone_weights))
+
+    def model_on(self, backbone: Backbone) -> PFENet:
+        """The model on any backbone."""
         return PFENet(backbone, self.channels, tuple(self.scales), self.live_statistics)
 
     def build_auxiliary(self, generator: torch.Generator | None = None) -> SelfContrastiveAuxiliary:
@@ -188,40 +246,6 @@ class Recipe:
         return torch.optim.SGD(trained, self.learning_rate, self.momentum, weight_decay=self.weight_decay)
 
     def save(self, path: Path) -> None:
+        """Write every option as YAML, whole or not at all."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        path.write_text(yaml.safe_dump(values | {"scales": list(self.scales)}, sort_keys=False))
-
-
-def read_recipe(arguments: list[str] | None = None, description: str = "") -> Recipe:
-    """The recipe that a command line asks for: defaults, then --recipe NAME or FILE.yaml, then single options."""
-    parser = ArgumentParser(description=description)
-    parser.add_argument(
-        "--recipe", action=ActionConfigFile, help="a name in recipes/, names joined by _, or a YAML file"
-    )
-    parser.add_class_arguments(Recipe)
-    given = sys.argv[1:] if arguments is None else arguments
-    values = parser.parse_args(_with_files(given)).as_dict()
-    values.pop("recipe")
-    return Recipe(**values)
-
-
-def _with_files(arguments: list[str]) -> list[str]:
-    """`--recipe pascal_resnet50` becomes `--recipe .../pascal.yaml --recipe .../resnet50.yaml`."""
-    expanded: list[str] = []
-    for argument in (part for one in arguments for part in re.split(r"(?<=^--recipe)=", one)):
-        named = _files(argument) if expanded[-1:] == ["--recipe"] else [argument]
-        expanded += [named[0], *(word for file in named[1:] for word in ("--recipe", file))]
-    return expanded
-
-
-def _files(name: str) -> list[str]:
-    """The files of a recipe: one of its own name, or one for each of the names that `_` joins."""
-    if (RECIPES / f"{name}.yaml").is_file():
-        return [str(RECIPES / f"{name}.yaml")]
-    parts = [RECIPES / f"{part}.yaml" for part in name.split("_")]
-    return [str(part) for part in parts] if all(part.is_file() for part in parts) else [name]
-
-
-def load_recipe(run: str | Path) -> Recipe:
-    """The recipe that a finished run wrote."""
-    return read_recipe(["--recipe", str(Path(run) / "recipe.yaml")])
+        write_text_atomically(path, yaml.safe_dump(values | {"scales": list(self.scales)}, sort_keys=False))

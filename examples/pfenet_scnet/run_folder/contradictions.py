@@ -1,0 +1,73 @@
+"""What contradicts a saved run is refused and never mixed: the one rule for training on and for evaluating."""
+
+from dataclasses import fields
+from pathlib import Path
+
+from recipe import Recipe, load_recipe
+
+# Options that change neither what a training yields nor what its evaluation says.
+MACHINE = {"out", "resume", "baseline", "features", "workers", "checkpoint_every", "evaluation_memory"}
+# What an evaluation may choose for itself; its result names them.
+EVALUATION = MACHINE | {"data", "min_pixels", "skip_damaged", "size", "shot", "episodes", "protocol"}
+EVALUATION |= {"evaluation_seed", "batch"}
+# On data of its own, an evaluation has other classes, none of which was trained on.
+CLASSES = {"fold", "folds", "split", "novel_classes", "benchmark"}
+
+
+def check_start(recipe: Recipe, run: Path) -> None:
+    """Refuse to begin a run in the folder of another, or to go on with one under another recipe.
+
+    Raises:
+        FileExistsError: the folder holds a run, and `resume` is not set.
+        ValueError: names each option that differs from the saved run's, and both values.
+    """
+    if not (run / "recipe.yaml").is_file():
+        left = [name for name in ("checkpoint.pt", "last.pt", "best.pt", "metrics.jsonl") if (run / name).exists()]
+        if left:
+            raise FileExistsError(
+                f"out: expected a new folder or a whole run, got {run}, which holds {left[0]} but no recipe.yaml; name "
+                "another folder with --out"
+            )
+        return
+    if not recipe.resume:
+        raise FileExistsError(
+            f"out: expected a new folder, got {run}, which holds a run; add --resume true to go on with it, or name "
+            "another folder with --out"
+        )
+    _refuse(run, load_recipe(run), recipe, MACHINE, "name another folder with --out, or leave these options as saved")
+
+
+def check_evaluation(recipe: Recipe, run: Path) -> None:
+    """Refuse to evaluate a run's weights as if they had been trained in another way.
+
+    Raises:
+        ValueError: names each option that differs from the saved run's, and both values.
+    """
+    saved = load_recipe(run)
+    free = EVALUATION if _same(saved.data, recipe.data) else EVALUATION | CLASSES
+    _refuse(run, saved, recipe, free, "leave these options as saved, or train another run")
+
+
+def _refuse(run: Path, saved: Recipe, asked: Recipe, free: set[str], fix: str) -> None:
+    differing = [
+        f"{name} {_shown(getattr(asked, name))} (saved: {_shown(getattr(saved, name))})"
+        for name in (field.name for field in fields(Recipe))
+        if name not in free and not _equal(name, saved, asked)
+    ]
+    if differing:
+        raise ValueError(f"{run}: expected the options of the saved run, got {', '.join(differing)}; {fix}")
+
+
+def _equal(name: str, one: Recipe, other: Recipe) -> bool:
+    values = getattr(one, name), getattr(other, name)
+    if name == "data":
+        return _same(*values)
+    return tuple(values[0]) == tuple(values[1]) if name == "scales" else values[0] == values[1]
+
+
+def _same(one: str | None, other: str | None) -> bool:
+    return one == other or (one is not None and other is not None and Path(one).resolve() == Path(other).resolve())
+
+
+def _shown(value: object) -> str:
+    return str(list(value)) if isinstance(value, tuple | list) else str(value)

@@ -1,0 +1,61 @@
+"""One way to run every command: what its user did wrong is said in one line, and the exit status is 2."""
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+# What a wrong option, a damaged file, a full disk, a missing package or a small GPU raises. Anything else is a fault of
+# ours, and its traceback is what we need to mend it.
+MISTAKES = (ValueError, OSError, ImportError, FloatingPointError, torch.OutOfMemoryError)
+
+
+def run_command(main: Callable[[list[str]], object], arguments: list[str] | None = None) -> None:
+    """Call `main` with the command line; `--debug true` shows the traceback of an error.
+
+    Raises:
+        SystemExit: with status 2 after a mistake of the user, 130 after Ctrl-C.
+    """
+    words, debug = _without_debug(sys.argv[1:] if arguments is None else arguments)
+    try:
+        main(words)
+    except MISTAKES as error:
+        if debug:
+            raise
+        _end(one_line(error), 2)
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        _end("interrupted", 130)
+
+
+def _end(message: str, status: int) -> None:
+    print(f"{Path(sys.argv[0]).name}: {message}", file=sys.stderr)
+    raise SystemExit(status)
+
+
+def _without_debug(words: list[str]) -> tuple[list[str], bool]:
+    joined = [part for word in words for part in re.split(r"(?<=^--debug)=", word)]
+    if "--debug" not in joined:
+        return words, False
+    place = joined.index("--debug")
+    value = joined[place + 1] if place + 1 < len(joined) else ""
+    if value not in ("true", "false"):
+        _end(f"debug: expected true or false, got {value or 'nothing'}; add --debug true to see a traceback", 2)
+    return joined[:place] + joined[place + 2 :], value == "true"
+
+
+def one_line(error: BaseException) -> str:
+    """What an error says, in one line, also where it comes from a loader process with a traceback in its text.
+
+    >>> one_line(ValueError("size: expected at least 32,\\n got 0"))
+    'size: expected at least 32, got 0'
+    """
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    text = str(error) or type(error).__name__
+    if "\nOriginal Traceback" in text:
+        text = re.split(r"\n\w[\w.]*: ", text)[-1]
+    return " ".join(text.split())
