@@ -14,6 +14,8 @@ JPEG, PNG = b"\xff\xd8", b"\x89PNG"
 ENDS = {JPEG: b"\xff\xd9", PNG: b"IEND\xaeB`\x82"}
 AS_STORED = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 ORIENTATION = 0x0112
+# A damaged file is an error here, with its name; OpenCV's own line about it names none.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 # What turns a stored picture upright, by the camera's note: EXIF's orientations 2 to 8.
 UPRIGHT = {
     2: np.fliplr,

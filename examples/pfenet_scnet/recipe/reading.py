@@ -4,10 +4,11 @@ import re
 import sys
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import yaml
 from jsonargparse import ActionConfigFile
-from runtime.options import Parser, given_options, nearest
+from runtime.options import Parser, given_options, nearest, unknown_option
 
 from recipe.recipe import Recipe
 
@@ -40,11 +41,17 @@ def recipe_of(target: Path, options: list[str]) -> Recipe:
         FileNotFoundError: `target` is neither.
         ValueError: a saved recipe is damaged, or an option is unknown.
     """
+    known = [f"--{name}" for name in ("recipe", *(field.name for field in fields(Recipe)))]
+    for name in given_options(options):
+        if f"--{name}" not in known:
+            raise unknown_option(f"--{name}", known)
     if not target.exists():
         raise FileNotFoundError(f"target: expected a run's folder or a file of weights, got {target}; check the path")
     saved = (target if target.is_dir() else target.parent) / "recipe.yaml"
     of_a_run = target.is_dir() or (saved.is_file() and "recipe" not in given_options(options))
-    return read_recipe([*(["--recipe", str(whole_recipe(saved))] if of_a_run else []), *options])
+    if of_a_run:
+        saved_options(saved)
+    return read_recipe([*(["--recipe", str(saved)] if of_a_run else []), *options])
 
 
 def load_recipe(run: str | Path) -> Recipe:
@@ -52,8 +59,8 @@ def load_recipe(run: str | Path) -> Recipe:
     return recipe_of(Path(run), [])
 
 
-def whole_recipe(path: Path) -> Path:
-    """The path of a run's recipe, which must hold every option: a file cut off in the middle is another recipe.
+def saved_options(path: Path) -> dict[str, Any]:
+    """The options in a run's recipe, which must be all: a file cut off in the middle is another recipe.
 
     Raises:
         FileNotFoundError: there is none.
@@ -65,14 +72,15 @@ def whole_recipe(path: Path) -> Path:
         found = yaml.safe_load(path.read_text())
     except (yaml.YAMLError, UnicodeDecodeError):
         found = None
-    missing = [field.name for field in fields(Recipe) if field.name not in (found if isinstance(found, dict) else {})]
+    found = found if isinstance(found, dict) else {}
+    missing = [field.name for field in fields(Recipe) if field.name not in found]
     if missing:
         raise ValueError(
             f"{path}: expected every option of a recipe, got none of {', '.join(missing[:5])}"
             f"{' and more' if len(missing) > 5 else ''}; the file is damaged or of another version: copy it again, or "
             "add those lines"
         )
-    return path
+    return found
 
 
 def _with_files(arguments: list[str]) -> list[str]:

@@ -2,8 +2,9 @@
 
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
-from recipe import Recipe, load_recipe
+from recipe import Recipe, saved_options
 
 # Options that change neither what a training yields nor what its evaluation says.
 MACHINE = {"out", "resume", "baseline", "features", "workers", "checkpoint_every", "evaluation_memory"}
@@ -34,7 +35,7 @@ def check_start(recipe: Recipe, run: Path) -> None:
             f"out: expected a new folder, got {run}, which holds a run; add --resume true to go on with it, or name "
             "another folder with --out"
         )
-    _refuse(run, load_recipe(run), recipe, MACHINE, "name another folder with --out, or leave these options as saved")
+    _refuse(run, recipe, MACHINE, "name another folder with --out, or leave these options as saved")
 
 
 def check_evaluation(recipe: Recipe, run: Path) -> None:
@@ -43,31 +44,30 @@ def check_evaluation(recipe: Recipe, run: Path) -> None:
     Raises:
         ValueError: names each option that differs from the saved run's, and both values.
     """
-    saved = load_recipe(run)
-    free = EVALUATION if _same(saved.data, recipe.data) else EVALUATION | CLASSES
-    _refuse(run, saved, recipe, free, "leave these options as saved, or train another run")
+    theirs = saved_options(run / "recipe.yaml")["data"]
+    free = EVALUATION if _same_folder(theirs, recipe.data) else EVALUATION | CLASSES
+    _refuse(run, recipe, free, "leave these options as saved, or train another run")
 
 
-def _refuse(run: Path, saved: Recipe, asked: Recipe, free: set[str], fix: str) -> None:
+def _refuse(run: Path, asked: Recipe, free: set[str], fix: str) -> None:
+    saved, values = saved_options(run / "recipe.yaml"), {one.name: getattr(asked, one.name) for one in fields(asked)}
     differing = [
-        f"{name} {_shown(getattr(asked, name))} (saved: {_shown(getattr(saved, name))})"
-        for name in (field.name for field in fields(Recipe))
-        if name not in free and not _equal(name, saved, asked)
+        f"{name} {_shown(value)} (saved: {_shown(saved.get(name))})"
+        for name, value in values.items()
+        if name not in free and not _equal(name, saved.get(name), value)
     ]
     if differing:
         raise ValueError(f"{run}: expected the options of the saved run, got {', '.join(differing)}; {fix}")
 
 
-def _equal(name: str, one: Recipe, other: Recipe) -> bool:
-    values = getattr(one, name), getattr(other, name)
-    if name == "data":
-        return _same(*values)
-    return tuple(values[0]) == tuple(values[1]) if name == "scales" else values[0] == values[1]
+def _equal(name: str, one: Any, other: Any) -> bool:
+    return _same_folder(one, other) if name == "data" else _shown(one) == _shown(other)
 
 
-def _same(one: str | None, other: str | None) -> bool:
+def _same_folder(one: str | None, other: str | None) -> bool:
     return one == other or (one is not None and other is not None and Path(one).resolve() == Path(other).resolve())
 
 
-def _shown(value: object) -> str:
-    return str(list(value)) if isinstance(value, tuple | list) else str(value)
+def _shown(value: Any) -> str:
+    """A value in words; 0 and 0.0 are one number, and a list and a tuple are one list."""
+    return f"{value:g}" if type(value) in (int, float) else str(list(value) if isinstance(value, tuple) else value)

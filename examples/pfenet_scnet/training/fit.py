@@ -53,8 +53,8 @@ def fit(
     episodes = recipe.training_episodes(images)
     share = images.hidden_share(recipe.fold)
     fabric.print(
-        f"{recipe.held_out_words}: {len(images.items)} training images, {share:.1f} % of them hide an unlabelled object of "
-        f"a novel class (novel={recipe.novel})"
+        f"{recipe.held_out_words}: {len(images.items)} training images, {share:.1f} % of them hide an unlabelled "
+        f"object of a novel class (novel={recipe.novel})"
     )
     with fabric.rank_zero_first():
         dataset, augmentation = training_data(recipe, model, images, episodes)
