@@ -3,7 +3,6 @@
 python experiments/assemble.py          # whatever has been run; the rest stays "not run yet"
 """
 
-import argparse
 import csv
 import json
 import os
@@ -25,6 +24,8 @@ from grid.cell_store import finished_cells
 from grid.studies import STUDIES, every_cell
 from grid.study import FOLDS, Study
 from runtime.atomic_files import write_text_atomically
+from runtime.command import run_command
+from runtime.options import ExactParser
 
 PAPER = Path(__file__).parent / "evidence" / "paper.csv"
 Row = dict[str, Any]
@@ -129,16 +130,16 @@ def assemble(results: Path, pages: Path) -> None:
         write_text_atomically(pages / f"{name}.md", text)
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Assemble what the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ExactParser(description=__doc__)
     parser.add_argument("--results", type=Path, default=ROOT / "experiments" / "results", help="holds cells/")
     parser.add_argument(
         "--pages", type=Path, default=ROOT / "docs" / "evidence", help="a page a study, with its markers"
     )
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     assemble(given.results, given.pages)
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

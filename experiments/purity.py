@@ -7,7 +7,6 @@ is hidden object, and not background. At 100 % its prototype is its own; at 10 %
 background. Without training; written to RESULTS/purity.json, which `assemble.py` reads.
 """
 
-import argparse
 import json
 from typing import Any
 
@@ -25,7 +24,9 @@ from jaxtyping import Bool
 from running.folders import Folders, add_folders, named_folders
 from running.trial import features_of
 from runtime.atomic_files import write_text_atomically
+from runtime.command import run_command
 from runtime.environment import environment
+from runtime.options import ExactParser
 from torch import Tensor
 from tqdm import tqdm
 from training.feature_cache import FeatureCache
@@ -97,7 +98,7 @@ def _hiding(
 
 def main(arguments: list[str] | None = None) -> None:
     """Look at every fold of both."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ExactParser(description=__doc__)
     add_folders(parser)
     folders = named_folders(parser.parse_args(arguments))
     torch.manual_seed(0)
@@ -112,4 +113,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -5,8 +5,8 @@ python experiments/run.py dose                                  # drawn scenes
 SELFCONTRAST_VOC=DIR python experiments/run.py main table3      # one after the other
 """
 
-import argparse
 import os
+import sys
 from collections.abc import Iterable
 
 from running import example_modules  # noqa: F401
@@ -19,6 +19,8 @@ from running.folders import Folders, add_folders, named_folders
 from running.objectives import check_objective
 from running.pool import log_of, run_cells
 from running.trial import features_of
+from runtime.command import run_command
+from runtime.options import ExactParser
 
 
 def prepare(cells: Iterable[Cell], folders: Folders) -> None:
@@ -36,7 +38,7 @@ def prepare(cells: Iterable[Cell], folders: Folders) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run what the command line names; 1 if a cell failed, 130 after Ctrl-C."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ExactParser(description=__doc__)
     parser.add_argument("studies", nargs="+", choices=STUDIES, metavar="STUDY", help=", ".join(STUDIES))
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="cells at a time; default: every core")
     add_folders(parser)
@@ -58,4 +60,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run_command(lambda words: sys.exit(main(words)))

@@ -8,7 +8,6 @@ two models' IoU. What is shown stands in RESULTS/sheet_STUDY.json. Sheets of dra
 beside it; photographs are other people's, and stay in the work folder.
 """
 
-import argparse
 import json
 from typing import Any, NamedTuple
 
@@ -23,13 +22,15 @@ from grid.studies import STUDIES
 from grid.study import EPISODES, FOLDS
 from model.pfenet import PFENet
 from reporting.pictures import draw_episodes
+from run_folder.weights import load_weights
 from running.folders import Folders, add_folders, named_folders
 from running.kept_features import KeptFeatures
 from running.trial import features_of, predictions
 from runtime.atomic_files import write_text_atomically
+from runtime.command import run_command
 from runtime.environment import environment
+from runtime.options import ExactParser
 from torch import Tensor
-from run_folder.weights import load_weights
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
@@ -106,7 +107,7 @@ def draw(folders: Folders, study: str, arm: str, fold: int, seed: int) -> dict[s
 
 def main(arguments: list[str] | None = None) -> None:
     """Choose and draw."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ExactParser(description=__doc__)
     parser.add_argument("--study", default="main", choices=STUDIES)
     parser.add_argument("--arm", default="SCNet", help="one that the study compares with another")
     parser.add_argument("--folds", type=int, nargs="+", default=FOLDS)
@@ -115,7 +116,9 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     compared = STUDIES[given.study].compared
     if given.arm not in compared:
-        parser.error(f"--arm: expected one of {', '.join(map(repr, compared))} for {given.study}, got {given.arm!r}")
+        raise ValueError(
+            f"arm: expected one of {', '.join(map(repr, compared))} for {given.study}, got {given.arm!r}; name another"
+        )
     folders = named_folders(given)
     sheets = [draw(folders, given.study, given.arm, fold, given.seed) for fold in given.folds]
     report = {"sheets": sheets, "environment": environment()}
@@ -125,4 +128,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -20,10 +20,7 @@ class Parser(ArgumentParser):
         super().__init__(*arguments, **{"allow_abbrev": False, "epilog": epilog} | options)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        unknown = re.search(r"unrecognized arguments: (\S+)", message)
-        if unknown:
-            raise unknown_option(unknown[1], self._option_string_actions) from None
-        raise ValueError(_plain(message)) from None
+        raise _mistake(message, self._option_string_actions) from None
 
 
 class ExactParser(argparse.ArgumentParser):
@@ -38,7 +35,12 @@ class ExactParser(argparse.ArgumentParser):
         super().__init__(**{"allow_abbrev": False, "formatter_class": form, "epilog": epilog} | options)
 
     def error(self, message: str) -> NoReturn:
-        raise ValueError(_plain(message)) from None
+        raise _mistake(message, self._option_string_actions) from None
+
+
+def _mistake(message: str, known: Iterable[str]) -> ValueError:
+    unknown = re.search(r"unrecognized arguments: (\S+)", message)
+    return unknown_option(unknown[1], known) if unknown else ValueError(_plain(message))
 
 
 def unknown_option(word: str, known: Iterable[str]) -> ValueError:
@@ -55,9 +57,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
     >>> nearest("pascl", ["pascal", "coco"])
     'did you mean pascal?'
     """
-    names = list(known)
-    found = get_close_matches(word, names, 1, 0.5)
-    return f"did you mean {found[0]}?" if found else "--help lists them" if word[:2] == "--" else _choose(names)
+    names = {name.lstrip("-"): name for name in known}
+    found = get_close_matches(word.lstrip("-"), names, 1, 0.5)
+    if found:
+        return f"did you mean {names[found[0]]}?"
+    return "--help lists them" if word.startswith("--") else f"choose among {', '.join(names)}"
 
 
 def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
@@ -107,10 +111,6 @@ def given_options(words: Sequence[str]) -> set[str]:
     ['fold', 'shot']
     """
     return {word[2:].partition("=")[0] for word in words if word.startswith("--")}
-
-
-def _choose(names: Sequence[str]) -> str:
-    return f"choose among {', '.join(names)}"
 
 
 def _plain(message: str) -> str:

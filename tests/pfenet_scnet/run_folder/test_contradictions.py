@@ -1,0 +1,86 @@
+from dataclasses import dataclass, fields, replace
+
+import pytest
+from recipe import Recipe
+from run_folder.contradictions import CLASSES, EVALUATION, MACHINE, check_evaluation, check_start
+
+
+@pytest.fixture
+def saved():
+    return Recipe(data="data/voc", scales=(4, 2), epochs=3, steps=6, resume=True)
+
+
+@pytest.fixture
+def run(tmp_path, saved):
+    saved.save(tmp_path / "recipe.yaml")
+    return tmp_path
+
+
+# A second value for every option.
+OTHER = {
+    "benchmark": "COCO-20i", "data": "data/other", "fold": 1, "folds": 5, "split": "interleaved", "shot": 5,
+    "novel": "drop", "min_pixels": 9, "skip_damaged": True, "hidden": 0.5, "backbone": "resnet50",
+    "backbone_weights": "x.pth", "channels": 9, "scales": (4, 3), "live_statistics": True, "weight": 0.25,
+    "num_prototypes": 4, "partition": "pyramid", "prior": "keep", "size": 96, "draw": "image", "batch": 4,
+    "micro_batch": 2, "steps": 7, "epochs": 4, "optimizer": "sgd", "learning_rate": 0.1, "momentum": 0.5,
+    "weight_decay": 0.1, "precision": "bf16-mixed", "select": "base", "select_every": 9, "select_episodes": 9,
+    "episodes": 9, "protocol": "bam", "evaluation_memory": 1.0, "seed": 9, "evaluation_seed": 9,
+    "cache_features": True, "features": "x", "workers": 3, "checkpoint_every": 9, "out": "x", "baseline": "x",
+}  # fmt: skip
+
+
+def test_every_option_is_tried_and_every_free_one_exists():
+    names = {field.name for field in fields(Recipe)}
+    assert names == OTHER.keys() | {"resume", "novel_classes"}
+    assert MACHINE < EVALUATION < names and names > CLASSES
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_a_run_goes_on_only_under_the_options_that_it_was_begun_with(run, saved, name):
+    other = replace(saved, **{name: OTHER[name]})
+    if name in MACHINE:
+        check_start(other, run)
+    else:
+        with pytest.raises(ValueError, match=rf"expected the options of the saved run, got {name} .*\(saved: "):
+            check_start(other, run)
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_weights_are_evaluated_as_what_they_were_trained_for(run, saved, name):
+    other = replace(saved, **{name: OTHER[name]})
+    if name in EVALUATION:
+        check_evaluation(other, run)
+    else:
+        with pytest.raises(ValueError, match=rf"got {name} .*\(saved: "):
+            check_evaluation(other, run)
+
+
+def test_other_data_have_other_classes(run, saved):
+    check_evaluation(replace(saved, data="data/other", fold=None, novel_classes="cat"), run)
+    check_evaluation(replace(saved, data="./data/../data/voc"), run)
+    with pytest.raises(ValueError, match=r"fold None \(saved: 2\), novel_classes cat \(saved: None\)"):
+        check_evaluation(replace(saved, data="./data/voc", fold=None, novel_classes="cat"), run)
+
+
+def test_a_recipe_of_a_kind_of_its_own_is_compared_whole(run):
+    @dataclass
+    class Longer(Recipe):
+        host: str = "PFENet"
+
+    mine = Longer(resume=True)
+    mine.save(run / "recipe.yaml")
+    check_start(mine, run)
+    with pytest.raises(ValueError, match=r"host Cosine \(saved: PFENet\)"):
+        check_start(replace(mine, host="Cosine"), run)
+
+
+def test_a_folder_that_holds_a_run_is_begun_in_by_none(run, saved, tmp_path):
+    with pytest.raises(
+        FileExistsError, match=r"which holds a run; add --resume true .* or name another folder with --out"
+    ):
+        check_start(replace(saved, resume=False), run)
+    check_start(replace(saved, resume=False), tmp_path / "new")
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn" / "best.pt").touch()
+    with pytest.raises(FileExistsError, match=r"holds best\.pt but no recipe\.yaml"):
+        check_start(saved, tmp_path / "torn")
