@@ -1,16 +1,42 @@
-"""Check the data sets that you downloaded and write what training reads, or draw scenes. Nothing is downloaded here.
+"""Check data sets that you downloaded, turn your own into what training reads, or draw scenes. Nothing is downloaded.
 
 python examples/pfenet_scnet/prepare.py pascal --voc VOCdevkit/VOC2012 --sbd benchmark_RELEASE/dataset --out data/pascal
 python examples/pfenet_scnet/prepare.py coco --coco COCO --out data/coco
+python examples/pfenet_scnet/prepare.py folder --images pictures --masks masks --names cup,plate,fork --out data/mine
+python examples/pfenet_scnet/prepare.py coco-json --json export.json --images pictures --out data/mine
 python examples/pfenet_scnet/prepare.py scenes --root runs/scenes --hidden 0.25
 
 Images stay where they are. Interrupt it when you like: every file is whole or not there.
 """
 
 from data.coco import prepare_coco
+from data.own.coco_export import prepare_coco_json
+from data.own.folder import prepare_folder
 from data.synthetic import make_scenes
 from data.voc import prepare_pascal
 from jsonargparse import auto_cli
+from runtime.command import run_command
+from runtime.options import Parser
+
+COMMANDS = {
+    "pascal": prepare_pascal,
+    "coco": prepare_coco,
+    "folder": prepare_folder,
+    "coco-json": prepare_coco_json,
+    "scenes": make_scenes,
+}
+
+
+def main(words: list[str]) -> None:
+    """Run the command that the first word names.
+
+    Raises:
+        ValueError: there is none, or what the commands raise.
+    """
+    if not words:
+        raise ValueError(f"command: expected one of {', '.join(COMMANDS)}, got none; --help explains")
+    auto_cli(COMMANDS, as_positional=False, args=words, parser_class=Parser)
+
 
 if __name__ == "__main__":
-    auto_cli({"pascal": prepare_pascal, "coco": prepare_coco, "scenes": make_scenes}, as_positional=False)
+    run_command(main)

@@ -1,115 +1,137 @@
 """COCO 2014 as COCO-20i uses it: one class mask an image, drawn from the instances."""
 
-import contextlib
-import io
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
-import numpy as np
-from pycocotools import mask as run_lengths
-from pycocotools.coco import COCO
 from runtime.atomic_files import write_text_atomically
 
-from data.masks import UNLABELLED
-from data.preparation import SHOWN, Damaged, in_parallel, link_folder, require, save_mask, say_count, write_list
+from data.class_mask import draw_classes, say_without_outline
+from data.coco_table import Id, Image, Table, check_names, read_table
+from data.pictures import Damaged
+from data.preparation import image_size, link_folder, mask_names, require, save_mask, say_count, some, write_list
+from data.workers import in_parallel
 
 URLS = "http://images.cocodataset.org/zips/{part}.zip and .../annotations/annotations_trainval2014.zip"
 # Numbers of images that have an instance; PFENet's lists hold exactly these images.
 PUBLISHED = {"train2014": 82081, "val2014": 40137, "train2017": 117266, "val2017": 4952}
 
-Task = tuple[list[dict[str, Any]], dict[int, int], dict[str, Any], Path, Path]
+
+class Part(NamedTuple):
+    """One of the two lists: its name, what is annotated, and the folder of its images."""
+
+    name: str
+    table: Table
+    images: Path
 
 
-def prepare_coco(coco: Path, out: Path) -> None:
+class Task(NamedTuple):
+    """A mask to draw."""
+
+    image: Image
+    picture: Path
+    mask: Path
+    number_of: Mapping[Id, int]
+
+
+def prepare_coco(coco: Path, out: Path, skip_damaged: bool = False) -> None:
     """Check COCO's images and instances, draw the masks, and write lists of all images that have an instance.
 
     Classes are numbered 1..80 in the order of COCO's category numbers. Instances are drawn from the largest to the
     smallest, so that a small one in front stays visible. A crowd's outline is rough: pixels that only a crowd covers
-    are 255.
+    are 255. Instances without an outline are left out, and that is said.
 
     Args:
         coco: holds annotations/instances_{train,val}2014.json and the folders train2014 and val2014 (or 2017's).
         out: the folder to write: links to the images, annotations/{train,val}2014/*.png, classes.txt,
             ImageSets/Segmentation/{train,val}.txt.
+        skip_damaged: leave out images that are damaged, or whose outlines are, and say how many.
     """
+    if out.resolve() == coco.resolve():
+        raise ValueError(f"out: expected a folder of its own, got {coco} itself; choose another")
     year = "2017" if (coco / "annotations/instances_train2017.json").is_file() else "2014"
-    names: list[str] | None = None
-    for name in ("train", "val"):
-        part = f"{name}{year}"
-        fix = f"unpack {URLS.format(part=part)} there"
-        instances = _read(require(coco / "annotations" / f"instances_{part}.json", "coco", fix))
-        found = [category["name"] for _, category in sorted(instances.cats.items())]
-        if names not in (None, found):
-            raise ValueError(
-                f"coco: expected the same categories in train and val, got others in {part}; get both anew"
-            )
-        names = found
-        _prepare_part(instances, require(coco / part, "coco", fix), out, name)
-    write_text_atomically(out / "classes.txt", "\n".join(names or []) + "\n")
-
-
-def _read(path: Path) -> COCO:
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            instances = COCO(path)
-        assert instances.cats and instances.imgs and instances.anns
-    except (ValueError, KeyError, TypeError, AssertionError) as error:
+    parts = [_read(coco, name, f"{name}{year}") for name in ("train", "val")]
+    train, val = (list(part.table.names.values()) for part in parts)
+    if train != val:
         raise ValueError(
-            f"{path}: expected COCO's instances with images, annotations and categories, got something else "
-            f"({type(error).__name__}: {error}); unpack it again"
-        ) from None
-    return instances
+            f"coco: expected the same categories in train and val, got others in {parts[1].table.path}; get both anew"
+        )
+    write_text_atomically(out / "classes.txt", "".join(f"{name}\n" for name in train))
+    for part in parts:
+        _prepare(part, out, skip_damaged)
 
 
-def _prepare_part(instances: COCO, images: Path, out: Path, name: str) -> None:
-    part = images.name
-    labelled = [image for number, image in sorted(instances.imgs.items()) if instances.imgToAnns.get(number)]
-    present = [image for image in labelled if (images / image["file_name"]).is_file()]
-    say_count(f"images with instances in {part}", len(labelled), PUBLISHED[part])
+def _read(coco: Path, name: str, part: str) -> Part:
+    fix = f"unpack {URLS.format(part=part)} there"
+    table = read_table(require(coco / "annotations" / f"instances_{part}.json", "coco", fix))
+    check_names(list(table.names.values()), table.path)
+    for image in table.images:
+        _check_path(image, table.path)
+    return Part(name, table, require(coco / part, "coco", fix))
+
+
+def _check_path(image: Image, path: Path) -> None:
+    """A list holds no blanks, and a mask must stay below the folder of masks."""
+    name = PurePosixPath(image.file_name)
+    if name.is_absolute() or ".." in name.parts or len(image.file_name.split()) != 1:
+        raise ValueError(
+            f"{path}: image {image.id}: expected a path below the folder of images, without blanks, got "
+            f"{image.file_name!r}; let prepare.py coco-json read this file"
+        )
+
+
+def _prepare(part: Part, out: Path, skip_damaged: bool) -> None:
+    folder, table = part.images.name, part.table
+    labelled = _labelled(table)
+    present = [image for image in labelled if (part.images / image.file_name).is_file()]
+    say_count(f"images with instances in {folder}", len(labelled), PUBLISHED[folder])
     if len(present) < len(labelled):
-        missing = [image["file_name"] for image in labelled if not (images / image["file_name"]).is_file()]
-        print(f"{part}: left out {len(missing)} images that are not there: {', '.join(missing[:SHOWN])}")
-    link_folder(images, out)
-    folder = f"annotations/{part}"
-    tasks = _tasks(instances, present, images, out / folder)
-    in_parallel(_draw, tasks, len(present), f"checking {part} and drawing masks")
-    stems = [Path(image["file_name"]).stem for image in present]
-    pairs = [
-        (f"{part}/{image['file_name']}", f"{folder}/{stem}.png") for image, stem in zip(present, stems, strict=True)
+        missing = [image.file_name for image in labelled if not (part.images / image.file_name).is_file()]
+        print(f"{folder}: left out {len(missing)} images that are not there: {some(missing)}")
+    if table.strays:
+        strays = sorted({str(one["image_id"]) for one in table.strays})
+        print(f"{folder}: annotations of images that are not listed, left out: {len(table.strays)} ({some(strays)})")
+    link_folder(part.images, out)
+    number_of = {category: number for number, category in enumerate(table.names, 1)}
+    masks = [f"annotations/{folder}/{name}" for name in mask_names([image.file_name for image in present])]
+    tasks = [
+        Task(image, part.images / image.file_name, out / mask, number_of)
+        for image, mask in zip(present, masks, strict=True)
     ]
-    print(f"{name} list, digest {write_list(out, name, pairs)}")
+    title = f"checking {folder} and drawing masks"
+    found = in_parallel(_draw, tasks, title, lambda task: task.picture, skip_damaged)
+    say_without_outline(folder, [name for names in found if names for name in names])
+    pairs = [
+        (f"{folder}/{image.file_name}", mask)
+        for image, mask, names in zip(present, masks, found, strict=True)
+        if names is not None
+    ]
+    print(f"{part.name} list, digest {write_list(out, part.name, pairs)}")
 
 
-def _tasks(instances: COCO, present: list[dict[str, Any]], images: Path, masks: Path) -> Iterator[Task]:
-    number_of = {category: number for number, category in enumerate(sorted(instances.cats), 1)}
-    for image in present:
-        path = images / image["file_name"]
-        yield instances.imgToAnns[image["id"]], number_of, image, path, masks / f"{path.stem}.png"
+def _labelled(table: Table) -> list[Image]:
+    """The images that have an annotation, each file once, with all of its annotations."""
+    by_file: dict[PurePosixPath, Image] = {}
+    for image in table.images:
+        known = by_file.setdefault(PurePosixPath(image.file_name), image)
+        if known is not image:
+            known.annotations.extend(image.annotations)
+    twice = len(table.images) - len(by_file)
+    if twice:
+        print(f"{table.path}: images listed twice, with their annotations put together: {twice}")
+    return [image for image in by_file.values() if image.annotations]
 
 
-def _draw(task: Task) -> str | None:
-    instances, number_of, image, path, out = task
+def _draw(task: Task) -> list[str]:
+    """Write a mask; the annotations that hold no outline."""
+    size = image_size(task.picture)
+    if task.image.size not in (None, size):
+        raise Damaged(
+            f"{task.picture}: expected the listed size {task.image.size} (height, width), got {size}; get both anew"
+        )
     try:
-        size = (image["height"], image["width"])
-        mask = np.zeros(size, np.uint8)
-        for one in sorted(instances, key=lambda one: (one["iscrowd"], one["area"]), reverse=True):
-            value = UNLABELLED if one["iscrowd"] else number_of[one["category_id"]]
-            mask[_pixels(one["segmentation"], size)] = value
-        save_mask(mask, path, out, len(number_of))
+        drawn = draw_classes(task.image.annotations, task.number_of, size)
     except Damaged as damage:
-        return str(damage)
-    except Exception as error:  # pycocotools raises bare exceptions for invalid outlines
-        return f"{path}: an instance cannot be drawn ({type(error).__name__}: {error})"
-    return None
-
-
-def _pixels(segmentation: Any, size: tuple[int, int]) -> np.ndarray:
-    """The instance's pixels (H, W), from polygons or from run lengths, packed or not."""
-    if isinstance(segmentation, list):
-        packed = run_lengths.merge(run_lengths.frPyObjects(segmentation, *size))
-    elif isinstance(segmentation["counts"], list):
-        packed = run_lengths.frPyObjects(segmentation, *size)
-    else:
-        packed = segmentation
-    return run_lengths.decode(packed).astype(bool)
+        raise Damaged(f"{task.picture}: {damage}") from None
+    save_mask(drawn.mask, task.picture, task.mask, len(task.number_of))
+    return drawn.without_outline

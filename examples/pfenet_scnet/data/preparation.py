@@ -1,29 +1,24 @@
-"""What the preparation of VOC and of COCO share: finding pieces, checking pictures, writing one layout.
+"""What all preparations share: finding pieces, checking pictures, writing one layout.
 
 The layout is VOC's and PFENet's: lists of `image mask` lines under ImageSets/Segmentation, masks of one byte a pixel,
-links to the folders of images, and the names of the classes.
+links to the images, and the names of the classes.
 """
 
 import hashlib
-import os
-from collections.abc import Callable, Iterable, Sequence
-from multiprocessing import Pool
-from pathlib import Path
-from typing import Any
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from runtime.atomic_files import write_atomically, write_text_atomically
-from tqdm import tqdm
 
-from data.episodes import read_list
+from data.image_list import read_list
+from data.list_file import read_lines
 from data.masks import UNLABELLED
+from data.pictures import Damaged, is_cut_off
 
 SHOWN = 10
-
-
-class Damaged(Exception):
-    """A file exists, but its content is not what it should be."""
 
 
 def require(path: Path, what: str, fix: str) -> Path:
@@ -35,26 +30,33 @@ def require(path: Path, what: str, fix: str) -> Path:
 
 def read_names(path: Path) -> list[str]:
     """The IDs in a list of either kind: the first word of each line, without folder and ending."""
-    return [Path(line.split()[0]).stem for line in path.read_text().splitlines() if line.strip()]
+    return [PurePosixPath(line.replace("\\", "/").split()[0]).stem for line in read_lines(path)]
+
+
+def some(names: Sequence[object], between: str = ", ") -> str:
+    """The first ten, and how many more there are.
+
+    >>> some(range(12))
+    '0, 1, 2, 3, 4, 5, 6, 7, 8, 9, and 2 more'
+    """
+    more = [f"and {len(names) - SHOWN} more"] if len(names) > SHOWN else []
+    return between.join([*map(str, names[:SHOWN]), *more])
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Height and width of a picture; a picture that is cut off in the middle is damaged."""
+    """Height and width of a picture as stored.
+
+    Raises:
+        Damaged: the file is no picture, or is cut off.
+    """
     try:
         with Image.open(path) as picture:
             width, height = picture.size
-            if not _ends_as_jpeg(path):
-                picture.load()
-    except (OSError, UnidentifiedImageError, SyntaxError) as error:
-        raise Damaged(f"{path}: {error}") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise Damaged(f"{path}: expected a picture, got a file that is none ({error}); get it anew") from None
+    if is_cut_off(path):
+        raise Damaged(f"{path}: expected a whole picture, got a file that is cut off; get it anew")
     return height, width
-
-
-def _ends_as_jpeg(path: Path) -> bool:
-    """Whether the file ends as a whole JPEG does. This is far cheaper than decoding it."""
-    with path.open("rb") as file:
-        file.seek(-2, os.SEEK_END)
-        return file.read() == b"\xff\xd9"
 
 
 def save_mask(mask: np.ndarray, image: Path, path: Path, classes: int) -> None:
@@ -63,29 +65,28 @@ def save_mask(mask: np.ndarray, image: Path, path: Path, classes: int) -> None:
     Raises:
         Damaged: the mask has another size than its image, or a value that is no class.
     """
-    if mask.shape != image_size(image):
-        raise Damaged(f"{image}: {image_size(image)} pixels high and wide, its mask {mask.shape}")
+    size = image_size(image)
+    if mask.shape != size:
+        raise Damaged(
+            f"{image}: expected a mask of the image's size {size} (height, width), got {mask.shape}; get both anew"
+        )
     strange = sorted(set(np.unique(mask).tolist()) - {*range(classes + 1), UNLABELLED})
     if strange:
-        raise Damaged(f"{image}: its mask holds {strange[:SHOWN]}, which are no classes")
+        raise Damaged(f"{image}: expected a mask of 0 to {classes} and {UNLABELLED}, got {some(strange)}; get it anew")
     write_atomically(path, lambda file: Image.fromarray(mask.astype(np.uint8)).save(file, "PNG"))
 
 
-def in_parallel(work: Callable[[Any], str | None], tasks: Iterable[Any], total: int, title: str) -> None:
-    """Run `work` on every task, over all cores; each returns what is damaged, or None.
+def mask_names(images: Sequence[str]) -> list[str]:
+    """The mask's name below its folder for each image's: a PNG. The image's ending stays only where two would clash.
 
-    Raises:
-        ValueError: lists the damaged files.
+    >>> mask_names(["a/x.jpg", "b/x.jpg", "c.jpg", "c.png"])
+    ['a/x.png', 'b/x.png', 'c.jpg.png', 'c.png.png']
     """
-    with Pool() as pool:
-        damages = [damage for damage in tqdm(pool.imap(work, tasks, chunksize=16), title, total) if damage]
-    if damages:
-        more = f"\n  and {len(damages) - SHOWN} more" if len(damages) > SHOWN else ""
-        listed = "\n  ".join(damages[:SHOWN])
-        raise ValueError(
-            f"{title}: expected whole files, got {len(damages)} damaged ones; unpack or download them again:\n"
-            f"  {listed}{more}"
-        )
+    stems = [str(PurePosixPath(image).with_suffix("")) for image in images]
+    count = Counter(stems)
+    names = [f"{image if count[stem] > 1 else stem}.png" for image, stem in zip(images, stems, strict=True)]
+    # An image that is itself called c.jpg.png would clash with the mask of c.jpg.
+    return names if len(set(names)) == len(names) else [f"{image}.png" for image in images]
 
 
 def say_count(what: str, found: int, full: int) -> None:
@@ -112,6 +113,11 @@ def write_list(out: Path, name: str, pairs: Sequence[tuple[str, str]]) -> str:
     if not pairs:
         raise ValueError(f"{name}: expected images that have a mask, got none; see what is missing above")
     path = out / "ImageSets" / "Segmentation" / f"{name}.txt"
-    write_text_atomically(path, "".join(f"{image} {mask}\n" for image, mask in pairs))
+    write_text_atomically(path, list_text(pairs))
     read_list(out, name)
     return hashlib.sha256("\n".join(sorted(read_names(path))).encode()).hexdigest()[:12]
+
+
+def list_text(pairs: Sequence[tuple[str, str]]) -> str:
+    """A list of `image mask` lines."""
+    return "".join(f"{image} {mask}\n" for image, mask in pairs)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
+from runtime.options import Range
 from tqdm import tqdm
 
 from data.folds import FOLDS, novel_classes
@@ -44,6 +45,9 @@ def make_scenes(
         raise ValueError(
             f"hidden: expected 0 to {GREATEST_HIDDEN_SHARE}, got {hidden}; every fold must keep base scenes"
         )
+    for option, scenes in {"train_scenes": train_scenes, "val_scenes": val_scenes}.items():
+        Range(1).check(option, scenes)
+    Range(0).check("seed", seed)
     root = Path(root)
     if root.exists():
         return root

@@ -5,22 +5,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import UnidentifiedImageError
 from scipy.io import loadmat
 
 from data.folds import VOC_CLASSES
 from data.masks import read_mask
-from data.preparation import (
-    SHOWN,
-    Damaged,
-    in_parallel,
-    link_folder,
-    read_names,
-    require,
-    save_mask,
-    say_count,
-    write_list,
-)
+from data.pictures import Damaged
+from data.preparation import link_folder, read_names, require, save_mask, say_count, some, write_list
+from data.workers import in_parallel
 
 VOC_URL = "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar"
 SBD_URL = "https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours/benchmark.tgz"
@@ -39,7 +30,17 @@ class Pieces(NamedTuple):
     val: list[str]
 
 
-def prepare_pascal(voc: Path, out: Path, sbd: Path | None = None, train_list: Path | None = None) -> None:
+class Task(NamedTuple):
+    """A mask to convert, the image it belongs to, and where to write it."""
+
+    source: Path
+    image: Path
+    mask: Path
+
+
+def prepare_pascal(
+    voc: Path, out: Path, sbd: Path | None = None, train_list: Path | None = None, skip_damaged: bool = False
+) -> None:
     """Check VOC 2012 and SBD, convert their masks, and write PFENet's lists.
 
     Args:
@@ -48,16 +49,20 @@ def prepare_pascal(voc: Path, out: Path, sbd: Path | None = None, train_list: Pa
         sbd: benchmark_RELEASE/dataset. Without it `voc` must hold a SegmentationClassAug made by somebody else.
         train_list: a list of training images to use. By default PFENet's rule: the training images of SBD and of VOC
             that are not in VOC's val, 5,953 of them.
+        skip_damaged: leave out images and masks that are damaged, and say how many.
     """
     if out.resolve() == voc.resolve():
         raise ValueError(f"out: expected a folder of its own, got {voc} itself; VOC's own train.txt would be lost")
     pieces = _find(voc, sbd, train_list)
     link_folder(voc / IMAGES, out)
-    tasks = [(pieces.masks[name], voc / IMAGES / f"{name}.jpg", out / MASKS / f"{name}.png") for name in pieces.masks]
-    present = [task for task in tasks if task[1].is_file()]
+    tasks = [
+        Task(mask, voc / IMAGES / f"{name}.jpg", out / MASKS / f"{name}.png") for name, mask in pieces.masks.items()
+    ]
+    present = [task for task in tasks if task.image.is_file()]
     say_count(f"masks in {MASKS}", len(present), 12031)
-    in_parallel(_convert, present, len(present), "checking and converting masks")
-    usable = {image.stem for _, image, _ in present}
+    title = "checking and converting masks"
+    sound = in_parallel(_convert, present, title, lambda task: task.image, skip_damaged)
+    usable = {name for name in sound if name is not None}
     for name in ("train", "val"):
         _write(out, name, getattr(pieces, name), usable)
 
@@ -89,21 +94,18 @@ def _find(voc: Path, sbd: Path | None, train_list: Path | None) -> Pieces:
     return Pieces(theirs | own, train, lists["val"])
 
 
-def _convert(task: tuple[Path, Path, Path]) -> str | None:
-    source, image, mask = task
-    try:
-        labels = _read_sbd(source) if source.suffix == ".mat" else _read_png(source)
-        save_mask(labels, image, mask, len(VOC_CLASSES))
-    except Damaged as damage:
-        return str(damage)
-    return None
+def _convert(task: Task) -> str:
+    """Write a mask; the ID of its image."""
+    labels = _read_sbd(task.source) if task.source.suffix == ".mat" else _read_png(task.source)
+    save_mask(labels, task.image, task.mask, len(VOC_CLASSES))
+    return task.image.stem
 
 
 def _read_png(path: Path) -> np.ndarray:
     try:
         return read_mask(path)
-    except (OSError, SyntaxError, ValueError, UnidentifiedImageError) as error:
-        raise Damaged(f"{path}: {error}") from None
+    except ValueError as error:
+        raise Damaged(str(error)) from None
 
 
 def _read_sbd(path: Path) -> np.ndarray:
@@ -111,7 +113,7 @@ def _read_sbd(path: Path) -> np.ndarray:
     try:
         return np.asarray(loadmat(path)["GTcls"][0, 0]["Segmentation"])
     except Exception as error:  # whatever scipy's parser stumbles over in a damaged file
-        raise Damaged(f"{path}: not SBD's GTcls.Segmentation ({type(error).__name__}: {error})") from None
+        raise Damaged(f"{path}: not SBD's GTcls.Segmentation ({type(error).__name__}: {error}); get it anew") from None
 
 
 def _write(out: Path, name: str, wanted: list[str], usable: set[str]) -> None:
@@ -119,7 +121,7 @@ def _write(out: Path, name: str, wanted: list[str], usable: set[str]) -> None:
     count, published = PUBLISHED[name]
     missing = [one for one in wanted if one not in usable]
     if missing:
-        print(f"{name}: left out {len(missing)} images without image or mask: {', '.join(missing[:SHOWN])}")
+        print(f"{name}: left out {len(missing)} images without image or mask: {some(missing)}")
     digest = write_list(out, name, [(f"{IMAGES}/{one}.jpg", f"{MASKS}/{one}.png") for one in kept])
     say_count(f"{name} list, digest {digest}", len(kept), count)
     print(f"{name}: " + ("PFENet's published list" if digest == published else "not PFENet's published list"))

@@ -3,7 +3,7 @@ import os
 
 import numpy as np
 import pytest
-from data.episodes import read_list
+from data.image_list import read_list
 from data.masks import read_mask
 from data.voc import prepare_pascal
 from download_trees import write_download
@@ -90,22 +90,25 @@ def cut_off(path):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda voc, sbd: cut_off(voc / "JPEGImages/s1.jpg"), r"s1.jpg: image file is truncated"),
+        (
+            lambda voc, sbd: cut_off(voc / "JPEGImages/s1.jpg"),
+            r"s1.jpg: expected a whole picture, got a file that is cut off",
+        ),
         (lambda voc, sbd: (voc / "JPEGImages/s1.jpg").write_bytes(b""), r"s1.jpg"),
         (
             lambda voc, sbd: (voc / "JPEGImages/s1.jpg").write_bytes(b"<html>not found</html>"),
-            r"s1.jpg: cannot identify",
+            r"s1.jpg: expected a picture, got a file that is none",
         ),
         (lambda voc, sbd: cut_off(sbd / "cls/s1.mat"), r"s1.mat: not SBD's GTcls.Segmentation"),
         (lambda voc, sbd: (sbd / "cls/s1.mat").write_bytes(b"MATLAB 5.0 MAT-file"), r"s1.mat: not SBD's GTcls"),
         (lambda voc, sbd: cut_off(voc / "SegmentationClass/a1.png"), r"a1.png"),
         (
             lambda voc, sbd: Image.new("L", (9, 9)).save(voc / "SegmentationClass/a1.png"),
-            r"a1.jpg: \(40, 60\) pixels high and wide, its mask \(9, 9\)",
+            r"a1.jpg: expected a mask of the image's size \(40, 60\) \(height, width\), got \(9, 9\)",
         ),
         (
             lambda voc, sbd: Image.new("L", (60, 40), 77).save(voc / "SegmentationClass/a1.png"),
-            r"its mask holds \[77\], which are no classes",
+            "a1.jpg: expected a mask of 0 to 20 and 255, got 77",
         ),
     ],
 )
@@ -114,7 +117,26 @@ def test_damaged_files_are_named(download, tmp_path, damage, message):
     damage(voc, sbd)
     with pytest.raises(ValueError, match=message) as caught:
         prepare_pascal(voc, tmp_path / "out", sbd)
-    assert "got 1 damaged ones; unpack or download them again" in str(caught.value)
+    assert str(caught.value).endswith("; or add --skip_damaged true to leave such files out")
+    assert "\n" not in str(caught.value)
+
+
+def test_damaged_files_are_left_out_where_that_is_asked(download, tmp_path, capsys):
+    voc, sbd = download
+    cut_off(voc / "JPEGImages/s1.jpg")
+    cut_off(voc / "SegmentationClass/a1.png")
+    prepare_pascal(voc, tmp_path / "out", sbd, skip_damaged=True)
+    said = capsys.readouterr().out
+    assert "left out 2 of 4, which are damaged: " in said
+    assert "train: left out 2 images without image or mask: a1, s1" in said
+    assert names(tmp_path / "out/ImageSets/Segmentation/train.txt") == ["s2.jpg"]
+
+
+def test_lists_as_windows_writes_them_are_read(download, tmp_path):
+    voc, sbd = download
+    (sbd / "train.txt").write_bytes("\ufeffs1 \r\nJPEGImages\\s2.jpg SegmentationClassAug\\s2.png\r\n".encode())
+    prepare_pascal(voc, tmp_path / "out", sbd)
+    assert names(tmp_path / "out/ImageSets/Segmentation/train.txt") == ["a1.jpg", "s1.jpg", "s2.jpg"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Masks for pictures without any, from a few pictures that have one."""

@@ -1,0 +1,112 @@
+"""What the demo page compares: a run and, where one was trained, the baseline beside it."""
+
+import os
+import shlex
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from model.pfenet import PFENet
+from recipe import Recipe, recipe_of
+from run_folder.contradictions import MACHINE
+from run_folder.weights import IN_ORDER, load_model
+from runtime.options import given_options
+
+BASELINE, SCNET = "Baseline", "SCNet"
+TRAIN = Path(__file__).parents[1] / "train.py"
+# Options of the task, which the comparison is about, and those that change nothing in what a training yields.
+APART = {"weight", "num_prototypes", "partition", "prior"} | MACHINE
+APART |= {"shot", "episodes", "protocol", "evaluation_seed", "benchmark"}
+
+
+class Runs(NamedTuple):
+    """The models in eval mode, by the title of their column; SCNet's recipe; and sentences on what they are.
+
+    `command` trains the baseline that is missing; None where none is.
+    """
+
+    models: dict[str, PFENet]
+    recipe: Recipe
+    notes: list[str]
+    command: str | None = None
+
+
+def load_runs(target: Path, recipe: Recipe, baseline: Path | None, words: Sequence[str] = ()) -> Runs:
+    """Load a run or a file of weights, and the baseline: the one named, else the recipe's where it was trained.
+
+    Args:
+        words: the options that made the recipe of a file of weights, for the command that trains a baseline.
+
+    Raises:
+        FileNotFoundError: the baseline that was named is missing.
+        ValueError: it was trained with the task, or weights belong to another model; or `target` is a baseline itself.
+    """
+    if recipe.weight == 0:
+        if baseline:
+            raise ValueError(
+                f"baseline: expected none beside {target}, which is one (weight 0), got {baseline}; give an SCNet run "
+                "first, or leave --baseline out"
+            )
+        note = (
+            f"{target} is itself a baseline: it was trained with weight 0. So there is one prediction, and there are "
+            "neither regions nor a prototype map, which belong to SCNet's task."
+        )
+        return Runs({BASELINE: load_model(target, recipe)}, recipe, [note])
+    found = baseline or _trained(recipe)
+    if found is None:
+        return _alone(target, recipe, words)
+    if not found.exists():
+        raise FileNotFoundError(f"baseline: expected a run's folder or a file of weights, got {found}; check the path")
+    own = _baseline_recipe(found, recipe)
+    models = {BASELINE: load_model(found, own), SCNET: load_model(target, recipe)}
+    return Runs(models, recipe, [f"SCNet: {target}. Baseline: {found}.", *_differences(recipe, own)])
+
+
+def _trained(recipe: Recipe) -> Path | None:
+    folder = Path(recipe.baseline) if recipe.baseline else None
+    return folder if folder and any((folder / name).is_file() for name in IN_ORDER) else None
+
+
+def _alone(target: Path, recipe: Recipe, words: Sequence[str]) -> Runs:
+    folder = recipe.baseline or "runs/baseline"
+    note = (
+        f"SCNet: {target}. There is no baseline to compare with, as {folder} holds no run. Train one, then start anew:"
+    )
+    saved = (target if target.is_dir() else target.parent) / "recipe.yaml"
+    of_a_run = target.is_dir() or (saved.is_file() and "recipe" not in given_options(words))
+    like = [*(["--recipe", str(saved)] if of_a_run else []), *words]
+    command = shlex.join(["python", os.path.relpath(TRAIN), *like, "--weight", "0", "--out", folder])
+    return Runs({SCNET: load_model(target, recipe)}, recipe, [note], command)
+
+
+def _baseline_recipe(baseline: Path, recipe: Recipe) -> Recipe:
+    """The baseline's own; a file without one is read as SCNet's."""
+    folder = baseline if baseline.is_dir() else baseline.parent
+    own = recipe_of(baseline, []) if (folder / "recipe.yaml").is_file() else replace(recipe, weight=0.0)
+    if own.weight != 0:
+        raise ValueError(
+            f"baseline: expected a run of weight 0, got {baseline} of weight {own.weight:g}; train one with --weight 0"
+        )
+    return own
+
+
+def _differences(recipe: Recipe, baseline: Recipe) -> list[str]:
+    """A sentence where more than the task tells the two trainings apart."""
+    values = ((one.name, getattr(baseline, one.name), getattr(recipe, one.name)) for one in fields(Recipe))
+    found = [
+        f"{name} ({_shown(theirs)} and {_shown(ours)})"
+        for name, theirs, ours in values
+        if name not in APART and _plain(name, theirs) != _plain(name, ours)
+    ]
+    return [f"They differ in more than SCNet's task, and so may what they find: {', '.join(found)}."] if found else []
+
+
+def _plain(name: str, value: Any) -> Any:
+    if name == "data" and value:
+        return Path(value).resolve()
+    return tuple(value) if isinstance(value, list | tuple) else value
+
+
+def _shown(value: Any) -> str:
+    return str(list(value)) if isinstance(value, tuple | list) else str(value)
