@@ -1,7 +1,7 @@
 """Draw the pictures of the tutorial docs/own-data.md, and the figures in it.
 
 python docs/own_data.py photos --out photos            # ten pictures as a phone stores them, two of them marked
-python docs/own_data.py album --out album              # sixty pictures, all marked, and the export of an annotation tool
+python docs/own_data.py album --out album              # more pictures, all marked, and the export of an annotation tool
 python docs/own_data.py figures --work DIR --out docs/pictures/own-data      # from a folder in which the tutorial ran
 """
 
@@ -20,8 +20,8 @@ from runtime.command import run_command
 from runtime.environment import environment
 from runtime.options import Parser
 
-# Things of the drawn scenes' fold 2, which no run of that fold has learnt.
-THINGS = {"mug": 11, "key": 13, "leaf": 15}
+# Classes of the drawn scenes under names of our own. The mug is of their fold 2, which no run of that fold has learnt.
+THINGS = {"mug": 11, "key": 13, "leaf": 15, "cup": 2, "comb": 5, "coin": 8, "toy": 17, "lid": 19}
 SIZE = (384, 288)
 # How a phone may have been held, as EXIF's orientation notes it, and what undoes it.
 HELD = {1: None, 6: Image.Transpose.ROTATE_90, 3: Image.Transpose.ROTATE_180, 8: Image.Transpose.ROTATE_270}
@@ -46,8 +46,8 @@ def photos(out: Path, seed: int = 0) -> None:
             black_and_white.save(out / "marked" / f"IMG_{number + 1:04}.png")
 
 
-def album(out: Path, pictures: int = 60, seed: int = 1) -> None:
-    """Draw pictures of mugs, keys and leaves with the masks of all, and the same as a COCO-format export.
+def album(out: Path, pictures: int = 120, seed: int = 1) -> None:
+    """Draw pictures of eight things with the masks of all, and the same as a COCO-format export.
 
     Args:
         out: a new folder: pictures/, masks/ and export.json.
@@ -60,7 +60,7 @@ def album(out: Path, pictures: int = 60, seed: int = 1) -> None:
     export = {"images": [], "annotations": [], "categories": _categories()}
     for number in range(pictures):
         random = np.random.default_rng([seed, 7, number])
-        shown = [list(THINGS)[number % 3], *random.choice(list(THINGS), int(random.integers(0, 2))).tolist()]
+        shown = [list(THINGS)[number % len(THINGS)], *random.choice(list(THINGS), int(random.integers(0, 2))).tolist()]
         picture, mask = _scene(shown, random)
         name = f"IMG_{number + 1:04}"
         _save_as_held(picture, out / "pictures" / f"{name}.jpg", list(HELD)[number % len(HELD)])
@@ -93,7 +93,10 @@ def figures(work: Path, out: Path) -> None:
     for folder in ("mugs", "keys"):
         found = sorted((work / folder / "overlays").glob("*.png"))
         _sheet([Image.open(path) for path in found][:8], 4).save(out / f"{folder}.jpg", quality=85)
-    made = {"mugs": (work / "mugs/table.csv").read_text().splitlines(), "environment": environment()}
+    result = json.loads((work / "runs/album/result.json").read_text())
+    kept = {name: result[name] for name in ("class_iou", "every_pixel_foreground_miou", "episodes", "seed", "steps")}
+    mugs = (work / "mugs/table.csv").read_text().splitlines()
+    made = {"mugs": mugs, "album": kept, "environment": environment()}
     (out / "own-data.json").write_text(json.dumps(made, indent=2) + "\n")
 
 

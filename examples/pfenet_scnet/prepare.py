@@ -9,11 +9,11 @@ python examples/pfenet_scnet/prepare.py scenes --root runs/scenes --hidden 0.25
 Images stay where they are. Interrupt it when you like: every file is whole or not there.
 """
 
-from data.coco import prepare_coco
 from data.own.coco_export import prepare_coco_json
 from data.own.folder import prepare_folder
+from data.preparation.coco import prepare_coco
+from data.preparation.voc import prepare_pascal
 from data.synthetic import make_scenes
-from data.voc import prepare_pascal
 from jsonargparse import auto_cli
 from runtime.command import run_command
 from runtime.options import Parser

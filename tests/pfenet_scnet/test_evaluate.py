@@ -140,7 +140,9 @@ def test_a_published_checkpoint_is_evaluated_by_one_command(data, tmp_path):
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert (
-        "±" in result.stdout and "aeroplane" in result.stdout and "p.pth: fold 0, 1-shot, protocol ours" in result.stdout
+        "±" in result.stdout
+        and "aeroplane" in result.stdout
+        and "p.pth: fold 0, 1-shot, protocol ours" in result.stdout
     )
     scores = json.loads(
         (tmp_path / f"p-evaluation-{data.name}-fold0-sequential-48px-ours-1shot-20-seeds1-2.json").read_text()

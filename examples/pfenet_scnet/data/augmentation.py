@@ -87,7 +87,7 @@ def _warp(picture: tuple[int, int], scale: float, degrees: float, mirrored: bool
     """The affine map (2, 3) from the square's pixels to the picture's; pixel centres lie at whole numbers.
 
     >>> _warp((8, 6), 2.0, 0.0, False, [4.0, 3.0]) @ [0.5, 0.5, 1.0]
-    array([2., 1.5])
+    array([2. , 1.5])
     """
     scaled = scale * np.array(picture)
     turn = np.deg2rad(degrees)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from runtime.say import say_once
+from runtime.say import say_once, some
 from tqdm import tqdm
 
 from data.list_file import Listed
@@ -31,11 +31,9 @@ def keep_whole(
     damaged = {one: found for one, found in counts.items() if isinstance(found, Damaged)}
     damaged |= {one: pictures[one.image] for one in listed if one.image in pictures}
     if damaged and not skip_damaged:
-        first = "; ".join(str(error) for error in list(damaged.values())[:SHOWN])
-        more = f"; {len(damaged) - SHOWN} more" if len(damaged) > SHOWN else ""
-        raise Damaged(f"{first}{more}; or {SKIP}")
+        raise Damaged(f"{some(list(damaged.values()), '; ', SHOWN)}; or {SKIP}")
     if damaged:
-        names = ", ".join(one.image.name for one in list(damaged)[:SHOWN]) + (", ..." if len(damaged) > SHOWN else "")
+        names = some([one.image.name for one in damaged])
         say_once(f"{path}: left out {len(damaged)} of {len(listed)} images, whose picture or mask is damaged: {names}")
     whole = [(one, counts[one]) for one in listed if one not in damaged]
     if not whole:

@@ -14,6 +14,9 @@ from data.folds import VOC_CLASSES, Split, class_names
 from data.list_file import Listed, read_list_file, shown
 from data.mask_values import check_values
 
+# On data that a user names, an (image, class) pair counts from so many pixels on, unless the run says otherwise.
+USUAL_MIN_PIXELS = 840
+
 
 class Item(NamedTuple):
     """An image, its mask, and the number of pixels of each class in it."""

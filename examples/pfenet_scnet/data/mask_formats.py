@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from runtime.say import some
 
-from data.annotated_picture import draw_annotations, read_annotated
 from data.masks import UNLABELLED
+from data.outlines.annotated_picture import draw_annotations, read_annotated
 from data.pictures import ORIENTATION, UPRIGHT, Damaged
 
-SHOWN = 10
 # JPEG smears the edge of a black-and-white mask: by 41 of 255 at most at Pillow's usual quality of 75, and never across
 # the middle. Values this near to black or white count as such, in a JPEG alone.
 JPEG_TOLERANCE = 64
@@ -201,14 +201,13 @@ def _list(values: np.ndarray) -> str:
     """The first ten values, or the ten commonest colours."""
     if values.ndim == 2:
         held = np.unique(values).tolist()
-        named, word = ", ".join(map(str, held[:SHOWN])), "value"
+        named, word = some(held), "value"
     else:
         codes, counts = np.unique(values.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32), return_counts=True)
         held = codes[np.argsort(-counts, kind="stable")].tolist()
-        named = "; ".join(f"{one >> 16},{one >> 8 & 255},{one & 255}" for one in held[:SHOWN])
+        named = some([f"{one >> 16},{one >> 8 & 255},{one & 255}" for one in held], "; ")
         word = "colour"
-    more = f" and {len(held) - SHOWN} more" if len(held) > SHOWN else ""
-    return f"the {word}{'s' if len(held) > 1 else ''} {named}{more}"
+    return f"the {word}{'s' if len(held) > 1 else ''} {named}"
 
 
 def _words(colour: Colour) -> str:

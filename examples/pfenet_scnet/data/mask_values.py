@@ -5,11 +5,11 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from runtime.say import some
 
 from data.list_file import shown
 from data.masks import UNLABELLED, read_mask
 
-SHOWN = 10
 READ = 20
 
 
@@ -29,8 +29,8 @@ def check_values(counts: Mapping[Path, Mapping[int, int]], names: Sequence[str],
         mask = next(mask for mask, one in counts.items() if any(value > len(names) for value in one))
         known = "classes.txt" if (root / "classes.txt").is_file() else "VOC, as there is no classes.txt"
         raise ValueError(
-            f"{shown(mask)}: expected class indices 1 to {len(names)} ({known}), got {_some(sorted(counts[mask]))}; "
-            f"the masks of the list hold {_some(held)}. Name all classes in {root / 'classes.txt'}, one a line; if "
+            f"{shown(mask)}: expected class indices 1 to {len(names)} ({known}), got {some(sorted(counts[mask]))}; "
+            f"the masks of the list hold {some(held)}. Name all classes in {root / 'classes.txt'}, one a line; if "
             "these are colours or grey values, let prepare.py folder turn them into indices"
         )
     if counts and not held:
@@ -44,10 +44,6 @@ def _refuse_empty(masks: Sequence[Path], root: Path) -> None:
             f"{root}: expected class indices in the masks, got 0 alone, which is background; check the masks"
         )
     raise ValueError(
-        f"{root}: expected class indices in the masks, got {_some(found)} alone: these masks are binary, and 255 means "
+        f"{root}: expected class indices in the masks, got {some(found)} alone: these masks are binary, and 255 means "
         "unlabelled here; prepare.py folder --images DIR --masks DIR --names NAME --out DIR writes the class as 1"
     )
-
-
-def _some(values: Sequence[int]) -> str:
-    return ", ".join(map(str, values[:SHOWN])) + (f" and {len(values) - SHOWN} more" if len(values) > SHOWN else "")

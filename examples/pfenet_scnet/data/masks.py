@@ -32,7 +32,7 @@ def read_mask(path: Path) -> np.ndarray:
                 return np.asarray(picture).astype(np.uint8)
     except FileNotFoundError:
         raise
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise Damaged(f"{path}: expected a whole mask, got a damaged file ({error}); get it anew") from None
     raise ValueError(
         f"{path}: expected one byte a pixel, got mode {mode}; save class indices, not colours, or let "

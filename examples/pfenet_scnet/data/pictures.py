@@ -45,13 +45,13 @@ def read_image(path: Path, upright: bool = False) -> Tensor:
     data = _read(path)
     pixels = _decode(path, data)
     if upright:
-        pixels = UPRIGHT.get(_orientation(data), lambda same: same)(pixels)
+        pixels = UPRIGHT.get(_orientation(path, data), lambda same: same)(pixels)
     return torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)
 
 
 def orientation(path: Path) -> int:
     """The camera's note of how the picture is turned, 1 to 8; 1 is upright."""
-    return _orientation(_read(path))
+    return _orientation(path, _read(path))
 
 
 def is_cut_off(path: Path) -> bool:
@@ -107,9 +107,11 @@ def _decode_jpeg(data: bytes) -> np.ndarray:
     return simplejpeg.decode_jpeg(data, "RGB")
 
 
-def _orientation(data: bytes) -> int:
+def _orientation(path: Path, data: bytes) -> int:
     try:
         with Image.open(BytesIO(data)) as picture:
             return picture.getexif().get(ORIENTATION, 1)
+    except Image.DecompressionBombError as error:
+        raise Damaged(f"{path}: expected a picture of ordinary size, got another ({error}); make it smaller") from None
     except (OSError, SyntaxError, ValueError):
         return 1

@@ -225,7 +225,7 @@ def _shown(gradio: ModuleType, before: Path | None, now: Path | None, size: int)
         gradio.Warning(escape(sentence(error)), duration=None)
         return gradio.ImageEditor(value=None, visible=False)
     painting = {"background": pixels, "layers": [], "composite": None}
-    return gradio.ImageEditor(value=painting, label=f"Paint the object in {now.name}", visible=True)
+    return gradio.ImageEditor(value=painting, label=now.name, visible=True)
 
 
 def _paths(files: Sequence[str] | None) -> list[Path]:

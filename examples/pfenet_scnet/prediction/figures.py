@@ -81,7 +81,7 @@ def _task_figures(name: str, picture: Tensor, task: Task, recipe: Recipe) -> lis
     regions, held, foreground = (_over_picture(labels, size) for labels in task)
     divided = "k-means on its features" if recipe.partition == "kmeans" else "a grid of equal cells"
     legend = "".join(_legend(region, regions == region) for region in range(recipe.num_prototypes))
-    stands_in = "inside the white line" if foreground.any() else "which finds no foreground"
+    stands_in = "as cells inside the white line" if foreground.any() else "which finds no foreground"
     region_caption = (
         f"SCNet's task divides the query's background into regions, here by {divided}.<ul>{legend}"
         f"<li>In none: {_percent(regions < 0)}, the foreground and cells that reach beyond the picture</li></ul>"

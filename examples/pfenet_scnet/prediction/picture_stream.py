@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from data.list_file import shown
 from data.pictures import ENDS, Damaged, is_cut_off, read_image
+from runtime.say import some
 from torch import Tensor
 
 from prediction.query_pictures import Query
@@ -23,8 +24,7 @@ def check_ends(queries: Sequence[Query]) -> None:
     """
     damaged = [damage for damage in in_order(_damage_of, queries) if damage]
     if damaged:
-        more = f"; {len(damaged) - SHOWN} more" if len(damaged) > SHOWN else ""
-        raise Damaged(f"{'; '.join(map(str, damaged[:SHOWN]))}{more}; {SKIP}")
+        raise Damaged(f"{some(damaged, '; ', SHOWN)}; {SKIP}")
 
 
 class PictureStream:
@@ -70,8 +70,7 @@ class PictureStream:
             print(f"left out {len(self.damaged)} of {len(self.queries)} pictures, which are damaged: {self._names()}")
 
     def _names(self) -> str:
-        more = ", ..." if len(self.damaged) > SHOWN else ""
-        return ", ".join(shown(query.path) for query in self.damaged[:SHOWN]) + more
+        return some([shown(query.path) for query in self.damaged], most=SHOWN)
 
     def _read(self, query: Query) -> tuple[Query, Tensor | Damaged]:
         try:

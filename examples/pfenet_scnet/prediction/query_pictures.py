@@ -6,7 +6,7 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from data.list_file import PICTURES, shown
-from runtime.say import say_once
+from runtime.say import say_once, some
 
 SHOWN = 3
 WILD = "*?["
@@ -63,7 +63,7 @@ def _pictures(files: Iterable[Path], root: Path, expected: str) -> list[Query]:
     visible = [(file, name) for file, name in inside if not any(part.startswith(".") for part in name.parts)]
     pictures = [Query(file, name.with_suffix("")) for file, name in visible if file.suffix.lower() in PICTURES]
     others = [shown(file.name) for file, _ in visible if file.suffix.lower() not in PICTURES]
-    listed = ", ".join(others[:SHOWN]) + (", ..." if len(others) > SHOWN else "")
+    listed = some(others, most=SHOWN)
     if not pictures:
         got = f"other files alone: {listed}" if others else "none"
         raise FileNotFoundError(f"{expected} ({' '.join(PICTURES)}), got {got}; check the path, or convert them")

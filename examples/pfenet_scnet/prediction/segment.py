@@ -9,13 +9,13 @@ import torch
 from data.masks import UNLABELLED
 from data.transforms import evaluation_transform
 from model.pfenet import Extracted, PFENet, upsample
+from runtime.say import some
 from torch import Tensor
 from torchvision import tv_tensors
 
 from prediction.margins import at_size, margins
 
 SMALLEST = 32
-SHOWN = 10
 Support = tuple[Tensor, Tensor | np.ndarray]
 # Of all supports, each with a leading axis of 1: mid-level, masked high-level, masks.
 Features = tuple[Tensor, Tensor, Tensor]
@@ -104,8 +104,9 @@ def _prepared(image: Tensor, mask: Tensor | np.ndarray, size: int, name: str) ->
     foreground, labelled = mask == 1, mask != UNLABELLED
     if not foreground.any() or (labelled & ~foreground & (mask != 0)).any():
         held = mask.long().unique().tolist()
-        found = ", ".join(map(str, held[:SHOWN])) + (" and more" if len(held) > SHOWN else "")
-        raise ValueError(f"{name}: expected a mask of 0, 1 and 255 with foreground 1, got {found}; set the object to 1")
+        raise ValueError(
+            f"{name}: expected a mask of 0, 1 and 255 with foreground 1, got {some(held)}; set the object to 1"
+        )
     shown = evaluation_transform(size)(tv_tensors.Image(image.cpu()), tv_tensors.Mask(mask.long()))
     picture, mask = (part.as_subclass(Tensor) for part in shown)
     return picture, mask

@@ -10,7 +10,7 @@ import torch
 import yaml
 from data.episodes import Episode, ImageEpochs, sample_episodes
 from data.folds import Split, class_names
-from data.image_list import ImageList, read_list
+from data.image_list import USUAL_MIN_PIXELS, ImageList, read_list
 from data.synthetic import MIN_PIXELS, make_scenes
 from model.backbones import Backbone, build_backbone
 from model.pfenet import PFENet
@@ -154,7 +154,7 @@ class Recipe:
         drawn = self.data is None
         self.data = self.data or f"runs/scenes-hidden{self.hidden:g}"
         if self.min_pixels is None:
-            self.min_pixels = MIN_PIXELS if drawn else 840
+            self.min_pixels = MIN_PIXELS if drawn else USUAL_MIN_PIXELS
         if drawn:
             make_scenes(self.data, self.hidden)
         return self

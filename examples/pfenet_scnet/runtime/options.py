@@ -123,6 +123,10 @@ def _plain(message: str) -> str:
     if choice:
         choices = [one.strip(" '") for one in choice[3].split(",")]
         return f"{choice[1]}: expected one of {', '.join(choices)}, got {choice[2]}; {nearest(choice[2], choices)}"
+    kind = re.search(r"argument (\S+): invalid (\w+) value: '(.*)'", message)
+    if kind and f"<class '{kind[2]}'>" in KINDS:
+        words = KINDS[f"<class '{kind[2]}'>"]
+        return f"{kind[1].lstrip('-')}: expected {words}, got {kind[3]}; change {kind[1]}"
     key = re.search(r'Parser key "([^"]+)":\s+(.*)', message, re.DOTALL)
     return _wrong_value(key[1], key[2]) if key else re.sub(r"^argument (--\S+): ", r"\1: ", message)
 

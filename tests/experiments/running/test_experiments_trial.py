@@ -6,9 +6,9 @@ import pytest
 import torch
 from evaluation.evaluator import evaluate
 from grid.cell_store import file_of
+from run_folder.weights import load_weights
 from running.trial import evaluated, run_cell
 from tiny_cells import tiny, tiny_folders
-from run_folder.weights import load_weights
 
 BASELINE, SCNET = tiny(weight=0.0), tiny()
 

@@ -177,7 +177,7 @@ def test_a_colour_as_it_is_shown(save):
         (BLOCK * 7, {"class_index": 3}, "expected class 3, got the values 0, 7; try another --class"),
         (BLOCK * 0, {}, "expected foreground pixels, got the value 0 alone"),
         (BLOCK * 0, {"class_index": 3}, "expected class 3, got the value 0; try another --class"),
-        (np.arange(48, dtype=np.uint8).reshape(SIZE), {}, "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 38 more; name the one"),
+        (np.arange(48, dtype=np.uint8).reshape(SIZE), {}, "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, and 38 more; name the one"),
         (BLOCK.astype(np.uint16) * 300, {"colour": (1, 1, 1)}, "expected colours, got the values 0, 300"),
     ],
 )

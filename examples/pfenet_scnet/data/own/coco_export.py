@@ -5,16 +5,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from data.class_mask import Drawn, draw_classes, is_crowd, say_without_outline
-from data.coco_table import FIX, Id, Image, Table, check_names, read_table
+from runtime.say import some
+
 from data.damage import SKIP
-from data.instances import has_outline
+from data.outlines.class_mask import Drawn, draw_classes, is_crowd, say_without_outline
+from data.outlines.coco_table import FIX, Id, Image, Table, check_names, read_table
+from data.outlines.instances import has_outline
 from data.own.layout import Sample, check_own, write_own
 from data.own.masks import TURNED
 from data.own.pairs import ENDINGS, files_below
 from data.own.picture_search import Pictures, Untold, same_name
 from data.pictures import Damaged
-from data.preparation import require, some
+from data.preparation.shared import require
 
 
 def prepare_coco_json(

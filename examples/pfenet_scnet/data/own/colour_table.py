@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from data.coco_table import check_names
 from data.list_file import read_lines
 from data.masks import UNLABELLED
+from data.outlines.coco_table import check_names
 
 LINE = re.compile(r"(?P<name>.+?)[\s,:;]+(?P<r>\d+)[\s,;]+(?P<g>\d+)[\s,;]+(?P<b>\d+)[\s,;]*(:.*)?")
 HEX = re.compile(r"#?([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})")

@@ -3,14 +3,16 @@
 from functools import partial
 from pathlib import Path
 
-from data.class_mask import Drawn
-from data.coco_table import check_names
+from runtime.say import some
+
+from data.outlines.class_mask import Drawn
+from data.outlines.coco_table import check_names
 from data.own.layout import Sample, check_own, write_own
 from data.own.lists import read_parts
 from data.own.masks import Meaning, meaning_of_colours, meaning_of_values, survey, to_classes
 from data.own.pairs import Pair, find_pairs
-from data.preparation import require, some
-from data.workers import in_parallel
+from data.preparation.shared import require
+from data.preparation.workers import in_parallel
 
 
 def prepare_folder(

@@ -13,14 +13,14 @@ from runtime.atomic_files import write_text_atomically
 from runtime.atomic_folder import check_free, whole_folder
 from runtime.options import Range
 
-from data.class_mask import Drawn
 from data.list_file import IMAGES, MASKS
 from data.masks import count_pixels
+from data.outlines.class_mask import Drawn
 from data.own.division import choose_validation
 from data.own.serving import serving_table
 from data.pictures import JPEG, PNG, UPRIGHT, Damaged, orientation, read_image
-from data.preparation import list_text, mask_names
-from data.workers import in_parallel
+from data.preparation.shared import list_text, mask_names
+from data.preparation.workers import in_parallel
 
 PARTS = ("train", "val")
 SEED, VAL_SHARE = Range(0), Range(0.01, 0.99)

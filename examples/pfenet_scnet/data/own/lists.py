@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from runtime.say import some
+
 from data.list_file import read_lines
 from data.own.picture_search import Pictures, Untold
-from data.preparation import require, some
+from data.preparation.shared import require
 
 
 def read_parts(train_list: Path | None, val_list: Path | None, names: Sequence[str], folder: Path) -> dict[str, str]:

@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
+from runtime.say import SHOWN, some
 
 from data.list_file import shown
 from data.mask_formats import JPEG_TOLERANCE, read_values
 from data.masks import UNLABELLED
 from data.own.colour_table import read_colours
 from data.pictures import JPEG, UPRIGHT, Damaged, orientation
-from data.preparation import SHOWN, some
 
 # More classes than these are taken for grey values, unless the user names them all.
 MOST_UNNAMED = 100

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
-from data.preparation import some
+from runtime.say import some
 
 # Label Studio puts eight hex digits before the names of pictures that were uploaded.
 UPLOADED = re.compile(r"^[0-9a-f]{8}-")

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from data.preparation import some
+from runtime.say import some
 
-# What train.py and evaluate.py count by default: fewer pixels of a class in a picture are passed over.
-USUAL_MIN_PIXELS = 2048
+from data.image_list import USUAL_MIN_PIXELS
 
 Pictures = Sequence[Mapping[int, int]]
 

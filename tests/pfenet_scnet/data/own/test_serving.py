@@ -16,9 +16,9 @@ def test_what_a_class_can_serve_as_goes_by_its_pictures():
 
 
 def test_pixels_are_counted_over_both_sides_and_small_objects_said():
-    table = serving_table(["cup"], [{1: 3000}, {1: 2048}], [{1: 2047}])
-    assert "7,095" in table
-    assert "In 1 of 3 cases a picture shows fewer than 2,048 pixels of a class." in table
+    table = serving_table(["cup"], [{1: 3000}, {1: 840}], [{1: 839}])
+    assert "4,679" in table
+    assert "In 1 of 3 cases a picture shows fewer than 840 pixels of a class." in table
     assert "fewer than" not in serving_table(["cup"], [{1: 2048}], [])
 
 

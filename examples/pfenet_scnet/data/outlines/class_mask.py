@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from runtime.say import some
 
-from data.coco_table import Id
-from data.instances import FIX, has_outline, name_of, pixels
 from data.masks import UNLABELLED
+from data.outlines.coco_table import Id
+from data.outlines.instances import FIX, has_outline, name_of, pixels
 from data.pictures import Damaged
-from data.preparation import some
 
 
 class Drawn(NamedTuple):

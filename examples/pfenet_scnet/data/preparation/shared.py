@@ -12,13 +12,12 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 from runtime.atomic_files import write_atomically, write_text_atomically
+from runtime.say import some
 
 from data.image_list import read_list
 from data.list_file import read_lines
 from data.masks import UNLABELLED
 from data.pictures import Damaged, is_cut_off
-
-SHOWN = 10
 
 
 def require(path: Path, what: str, fix: str) -> Path:
@@ -31,16 +30,6 @@ def require(path: Path, what: str, fix: str) -> Path:
 def read_names(path: Path) -> list[str]:
     """The IDs in a list of either kind: the first word of each line, without folder and ending."""
     return [PurePosixPath(line.replace("\\", "/").split()[0]).stem for line in read_lines(path)]
-
-
-def some(names: Sequence[object], between: str = ", ") -> str:
-    """The first ten, and how many more there are.
-
-    >>> some(range(12))
-    '0, 1, 2, 3, 4, 5, 6, 7, 8, 9, and 2 more'
-    """
-    more = [f"and {len(names) - SHOWN} more"] if len(names) > SHOWN else []
-    return between.join([*map(str, names[:SHOWN]), *more])
 
 
 def image_size(path: Path) -> tuple[int, int]:

@@ -3,11 +3,11 @@ import os
 from pathlib import Path
 
 import pytest
-from data.coco import prepare_coco
 from data.episodes import sample_episodes
 from data.folds import Split, novel_classes
 from data.image_list import read_list
 from data.masks import read_mask
+from data.preparation.coco import prepare_coco
 from download_trees import square, write_coco
 
 PERSON, CAR, BOTTLE = 1, 3, 44  # categories 1, 3, 44, 90 become classes 1, 2, 3, 4

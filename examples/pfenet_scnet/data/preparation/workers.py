@@ -9,11 +9,11 @@ from itertools import islice
 from typing import TypeVar
 
 from runtime.interrupts import ignore_interrupts
+from runtime.say import some
 from tqdm import tqdm
 
 from data.damage import SKIP
 from data.pictures import Damaged
-from data.preparation import some
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

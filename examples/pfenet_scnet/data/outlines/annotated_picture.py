@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from runtime.say import some
 
-from data.instances import name_of, pixels
+from data.outlines.instances import name_of, pixels
 from data.pictures import Damaged
 
-SHOWN = 10
 FIX = "export COCO's format for this picture alone"
 
 
@@ -51,7 +51,7 @@ def draw_annotations(annotated: Annotated, size: tuple[int, int], category: int 
     if not chosen:
         held = sorted({one.get("category_id") for one in annotated.annotations}, key=str)
         wanted = "annotations" if category is None else f"annotations of category {category}"
-        found = f"those of {', '.join(map(str, held[:SHOWN]))}; use another --class" if held else f"none; {FIX}"
+        found = f"those of {some(held)}; use another --class" if held else f"none; {FIX}"
         raise ValueError(f"{path}: expected {wanted}, got {found}")
     mask = np.zeros(size, np.uint8)
     for one in chosen:

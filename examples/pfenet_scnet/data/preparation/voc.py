@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from runtime.say import some
 from scipy.io import loadmat
 
 from data.folds import VOC_CLASSES
 from data.masks import read_mask
 from data.pictures import Damaged
-from data.preparation import link_folder, read_names, require, save_mask, say_count, some, write_list
-from data.workers import in_parallel
+from data.preparation.shared import link_folder, read_names, require, save_mask, say_count, write_list
+from data.preparation.workers import in_parallel
 
 VOC_URL = "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar"
 SBD_URL = "https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours/benchmark.tgz"

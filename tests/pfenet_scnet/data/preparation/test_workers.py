@@ -3,7 +3,7 @@ import time
 
 import pytest
 from data.pictures import Damaged
-from data.workers import in_parallel
+from data.preparation.workers import in_parallel
 
 
 def halve(number):

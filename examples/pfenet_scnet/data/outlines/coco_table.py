@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from runtime.say import some
+
 from data.folds import MOST_CLASSES
 from data.list_file import shown
-from data.preparation import some
 
 PARTS = ("images", "annotations", "categories")
 FIX = "export it in COCO's format again, or unpack it again"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data.instances import has_outline, name_of, pixels
+from data.outlines.instances import has_outline, name_of, pixels
 from data.pictures import Damaged
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from data.coco_table import check_names, read_table
+from data.outlines.coco_table import check_names, read_table
 
 IMAGE = {"id": 1, "file_name": "a.jpg"}
 ANNOTATION = {"image_id": 1, "category_id": 0}

@@ -5,12 +5,13 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from runtime.atomic_files import write_text_atomically
+from runtime.say import some
 
-from data.class_mask import draw_classes, say_without_outline
-from data.coco_table import Id, Image, Table, check_names, read_table
+from data.outlines.class_mask import draw_classes, say_without_outline
+from data.outlines.coco_table import Id, Image, Table, check_names, read_table
 from data.pictures import Damaged
-from data.preparation import image_size, link_folder, mask_names, require, save_mask, say_count, some, write_list
-from data.workers import in_parallel
+from data.preparation.shared import image_size, link_folder, mask_names, require, save_mask, say_count, write_list
+from data.preparation.workers import in_parallel
 
 URLS = "http://images.cocodataset.org/zips/{part}.zip and .../annotations/annotations_trainval2014.zip"
 # Numbers of images that have an instance; PFENet's lists hold exactly these images.

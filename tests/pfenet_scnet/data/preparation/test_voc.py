@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from data.image_list import read_list
 from data.masks import read_mask
-from data.voc import prepare_pascal
+from data.preparation.voc import prepare_pascal
 from download_trees import write_download
 from PIL import Image
 from voc_tree import mask_with, write_voc
@@ -37,7 +37,7 @@ def test_lists_follow_the_published_rule(download, tmp_path, capsys):
 def test_the_published_list_is_recognised_in_any_order(download, tmp_path, capsys, monkeypatch):
     voc, sbd = download
     digest = hashlib.sha256(b"a1\ns1\ns2").hexdigest()[:12]
-    monkeypatch.setattr("data.voc.PUBLISHED", {"train": (3, digest), "val": (1449, "unlike")})
+    monkeypatch.setattr("data.preparation.voc.PUBLISHED", {"train": (3, digest), "val": (1449, "unlike")})
     (sbd / "train.txt").write_text("s2\nv1\na1\ns1\n")
     prepare_pascal(voc, tmp_path / "out", sbd)
     said = capsys.readouterr().out

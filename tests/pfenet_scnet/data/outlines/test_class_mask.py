@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from data.class_mask import draw_classes
+from data.outlines.class_mask import draw_classes
 from data.pictures import Damaged
 from download_trees import square
 

@@ -1,0 +1,1 @@
+"""Instances in COCO's format: read, checked, and drawn as masks."""
