@@ -44,6 +44,7 @@ class Attachment:
         self.contrast: SelfContrast | None = None
         self._mask: Tensor | None = None
         self._mechanism: Mechanism | None = None
+        self._resting: Mechanism | None = None
         self._query: QueryFeatures | None = None
         self._weights: list[float] = []
         self._blended = True
@@ -120,6 +121,7 @@ class Attachment:
     def detach(self) -> None:
         """Leave the model without a trace."""
         self._abandon()
+        self._forget()
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
@@ -144,6 +146,7 @@ class Attachment:
         if not self._blended:
             warnings.warn("the previous training forward was never blended: its L2 is dropped", stacklevel=2)
         self.contrast = None
+        self._forget()
         self._query = QueryFeatures(self.auxiliary, self._query_mask(args, kwargs))
         self._mechanism = self._build(self._query)
         arguments, keywords = list(args), dict(kwargs)
@@ -167,6 +170,8 @@ class Attachment:
                 self.contrast = SelfContrast(logits[0] if len(logits) == 1 else logits, *query.prepared)
                 self._weights = self._exit_weights(exits)
                 self._blended = False
+                mechanism.rest()
+                self._mechanism, self._resting = None, mechanism
         finally:
             self._abandon()
 
@@ -175,6 +180,12 @@ class Attachment:
         if self._mechanism is not None:
             self._mechanism.close()
         self._mechanism = self._query = None
+
+    def _forget(self) -> None:
+        """Take no more part in the backward of the last forward."""
+        if self._resting is not None:
+            self._resting.close()
+        self._resting = None
 
     def _query_mask(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
         if self._mask is not None:

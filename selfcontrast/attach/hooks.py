@@ -1,4 +1,7 @@
-"""Hooks that live for one forward: each knows which call of its module it sees, and all are removed together."""
+"""Hooks that live for one forward: each knows which call of its module it sees, and all are removed together.
+
+Where torch.utils.checkpoint will compute a part of the forward again, they rest until then and act once more.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,6 +10,7 @@ from typing import Any
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
+from selfcontrast.attach.checkpointing import recomputing, refuse_reentrant, region
 from selfcontrast.attach.host import Call, matching
 from selfcontrast.errors import require
 
@@ -53,6 +57,17 @@ class _Watch:
         self.fired |= due
         return due
 
+    def due_again(self) -> bool:
+        """Whether a call that is computed again was asked for; the calls of one module come in another order then."""
+        require(
+            self.turn is None or self.calls <= 1,
+            f"host {self.name}#{self.turn}",
+            "a module that is called once, where torch.utils.checkpoint computes its call again",
+            f"{self.calls} calls",
+            "leave this call out of checkpointing",
+        )
+        return self.fired
+
 
 class Hooks:
     """Hooks on calls of a model's modules, by name.
@@ -73,6 +88,8 @@ class Hooks:
         self._model = model
         self._watches: list[_Watch] = []
         self._handles: list[RemovableHandle] = []
+        self._resting = False
+        self._checkpointed = False
 
     @property
     def unfired(self) -> list[str]:
@@ -83,17 +100,39 @@ class Hooks:
         """Remove these together with the others."""
         self._handles += handles
 
+    @property
+    def checkpointed(self) -> bool:
+        """Whether a part that these hooks act in will be computed again."""
+        return self._checkpointed
+
+    def awake(self) -> bool:
+        """Whether hooks act now: in the forward, and when a part of it is computed again."""
+        if self._resting:
+            return recomputing()
+        self._checkpointed |= region() is not None
+        return True
+
+    def rest(self) -> None:
+        """After the forward: be removed, unless a part that they act in will be computed again."""
+        if self._checkpointed:
+            self._resting = True
+        else:
+            self.remove()
+
     def before(self, call: Call, function: Before) -> None:
         """`function(name, arguments, keywords)` may change a call's arguments in place."""
         for name, module in matching(self._model, call.module).items():
-            hook = Uncopied(_pre_hook(self._watch(name, call), function))
+            hook = Uncopied(self._pre_hook(self._watch(name, call), function))
             self._handles.append(module.register_forward_pre_hook(hook, with_kwargs=True))
 
-    def after(self, call: Call, function: After, required: bool = True) -> None:
-        """`function(name, output)` may return another output for a call; None keeps it."""
+    def after(self, call: Call, function: After, required: bool = True, learns: bool = True) -> None:
+        """`function(name, output)` may return another output for a call; None keeps it.
+
+        Of an output that is only looked at, and through which nothing `learns`, any checkpoint may be the origin.
+        """
         for name, module in matching(self._model, call.module).items():
             watch = self._watch(name, call) if required else _Watch(name, call.turn)
-            self._handles.append(module.register_forward_hook(Uncopied(_hook(watch, function))))
+            self._handles.append(module.register_forward_hook(Uncopied(self._hook(watch, function, learns))))
 
     def remove(self) -> None:
         for handle in self._handles:
@@ -104,6 +143,32 @@ class Hooks:
         watch = _Watch(name, call.turn)
         self._watches.append(watch)
         return watch
+
+    def _due(self, watch: _Watch, learns: bool) -> bool:
+        if not self.awake():
+            return False
+        if self._resting:
+            return watch.due_again()
+        due = watch.due()
+        if due and learns:
+            refuse_reentrant(watch.name)
+        return due
+
+    def _pre_hook(self, watch: _Watch, function: Before) -> Callable[..., Any]:
+        def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            if not self._due(watch, True):
+                return None
+            arguments, keywords = list(args), dict(kwargs)
+            function(watch.name, arguments, keywords)
+            return tuple(arguments), keywords
+
+        return hook
+
+    def _hook(self, watch: _Watch, function: After, learns: bool) -> Callable[..., Any]:
+        def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+            return function(watch.name, output) if self._due(watch, learns) else None
+
+        return hook
 
 
 def check_fired(hooks: Hooks) -> None:
@@ -116,21 +181,3 @@ def check_fired(hooks: Hooks) -> None:
         "none",
         "look whether the model calls them by .forward(...), was compiled before attach, or needs another host",
     )
-
-
-def _pre_hook(watch: _Watch, function: Before) -> Callable[..., Any]:
-    def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if not watch.due():
-            return None
-        arguments, keywords = list(args), dict(kwargs)
-        function(watch.name, arguments, keywords)
-        return tuple(arguments), keywords
-
-    return hook
-
-
-def _hook(watch: _Watch, function: After) -> Callable[..., Any]:
-    def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
-        return function(watch.name, output) if watch.due() else None
-
-    return hook

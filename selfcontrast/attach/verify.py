@@ -66,15 +66,17 @@ def check_attachment(attachment: Attached, arguments: tuple[Any, ...], keywords:
     def attached_forward() -> Any:
         output = model(*arguments, **keywords)
         assert attachment.contrast is not None
+        # Backward counts once more what torch.utils.checkpoint computes again, in the host alone too.
+        buffers = [buffer.clone() for buffer in model.buffers()]
         # Here, for afterwards the buffers that the graph needs are put back.
         gradients = _gradients(attachment, attachment.contrast)
-        return output, gradients
+        return output, buffers, gradients
 
     with without_dropout(model), random_numbers_kept():
         with torch.no_grad():
             # Without gradients an attachment makes no pass.
             plain, plain_buffers = seeded(model, lambda: model(*arguments, **keywords))
-        (output, gradients), buffers = seeded(model, attached_forward)
+        (output, buffers, gradients), _ = seeded(model, attached_forward)
         findings = [
             _same("the host's outputs and losses are unchanged", plain, output),
             _same("running statistics are those of one plain step", plain_buffers, buffers),

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from selfcontrast.attach.checkpointing import recomputing
 from selfcontrast.attach.hooks import After, Before, Hooks, check_fired
 from selfcontrast.attach.host import Call, Doubled, Entry, Exit, Host
 from selfcontrast.attach.mechanisms.counterparts import change_doubled, second_half
@@ -15,6 +16,8 @@ from selfcontrast.attach.mechanisms.query_features import QueryFeatures, check_r
 from selfcontrast.attach.mechanisms.split_batchnorm import normalise_apart
 from selfcontrast.attach.nested_tensors import map_tensors
 from selfcontrast.errors import require
+
+ONE_BY_ONE = "with torch.utils.checkpoint in the host, call backward after each forward"
 
 
 class Fold:
@@ -31,6 +34,7 @@ class Fold:
         self._hooks = Hooks(model)
         self._logits: dict[str, list[Tensor]] = {exit.call: [] for exit in host.exits}
         self._folded = False
+        self._marks: dict[str, Tensor] = {}
 
     def open(self, arguments: list[Any], keywords: dict[str, Any]) -> None:
         """Enter the model for one forward with these arguments, which may be doubled in place."""
@@ -48,6 +52,10 @@ class Fold:
         check_fired(self._hooks)
         return self._logits
 
+    def rest(self) -> None:
+        """After the forward: leave the model as it was, or act again where backward computes a part of it again."""
+        self._hooks.rest()
+
     def close(self) -> None:
         """Leave the model as it was."""
         self._hooks.remove()
@@ -60,13 +68,25 @@ class Fold:
         def enter(name: str, arguments: list[Any], keywords: dict[str, Any]) -> None:
             merged, batch = arguments[entry.argument], self._batch
             check_rows(name, merged, (batch, 2 * batch) if self._folded else (batch,))
+            self._recognise(name, merged)
             if not self._folded:
                 self._folded = True
-                self._hooks.keep(normalise_apart(self._model, batch))
+                self._hooks.keep(normalise_apart(self._model, batch, self._hooks.awake))
             # An entry behind the first one is twice as long already; elsewhere both halves start from the same.
             arguments[entry.argument] = torch.cat([merged[:batch], self._query.counterpart(entry, merged[-batch:])])
 
         return enter
+
+    def _recognise(self, name: str, merged: Tensor) -> None:
+        """Refuse to act in a part of another forward that backward computes again: its prototypes would be others."""
+        if not self._hooks.checkpointed:
+            return
+        mark = merged[: self._batch].detach().float().square().mean()
+        if recomputing():
+            alike = torch.isclose(mark, self._marks[name], rtol=1e-3, equal_nan=True)
+            # Without a wait on a GPU, where it ends the process as any assertion in a kernel does.
+            torch._assert_async(alike, f"{name} of another forward is computed again; {ONE_BY_ONE}")  # pyright: ignore
+        self._marks[name] = mark
 
     def _leaving(self, exit: Exit) -> After:
         call = Call.parse(exit.call)
@@ -81,7 +101,8 @@ class Fold:
                 "look whether the model calls it by .forward(...), or whether the exit meant is a later call, as cls#1",
             )
             check_rows(name, logits, (2 * batch,))
-            self._logits[exit.call].append(logits[batch:])
+            if not recomputing():
+                self._logits[exit.call].append(logits[batch:])
             return _first_half(output, batch)
 
         return leave

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from selfcontrast.attach.checkpointing import OutsideCheckpoint, recomputing
 from selfcontrast.attach.hooks import Hooks
 from selfcontrast.attach.host import Call, Entry
 from selfcontrast.attach.mechanisms.counterparts import counterpart
@@ -39,10 +40,17 @@ class QueryFeatures:
             call = Call.parse(text)
             # The last call is that which came last when the comparison starts.
             turn = None if call.turn == -1 else call.turn or 0
-            hooks.after(call._replace(turn=turn), self._reader(role, call, -self.queries if joint else 0))
+            # The high-level features are clustered, and nothing learns through them.
+            hooks.after(
+                call._replace(turn=turn),
+                self._reader(role, call, -self.queries if joint else 0),
+                learns=role != "high_level",
+            )
 
     def _reader(self, role: str, call: Call, first: int) -> Callable[[str, Any], None]:
         def read(name: str, output: Any) -> None:
+            if recomputing():
+                return
             self._features[role] = pick_item(output, call, role)[first:]
 
         return read
@@ -74,9 +82,11 @@ class QueryFeatures:
                     "none when the entry was called",
                     "name an earlier call; probe(model, ...) finds one",
                 )
-            self._prepared = self._auxiliary.prepare(
-                self._features["features"], self._features["high_level"].detach(), self._mask
-            )
+            # The entry may lie in a checkpointed part; this is made once, and not again with that.
+            with OutsideCheckpoint():
+                self._prepared = self._auxiliary.prepare(
+                    self._features["features"], self._features["high_level"].detach(), self._mask
+                )
             self._features.clear()
         return self._prepared
 

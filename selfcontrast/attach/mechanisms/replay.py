@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from selfcontrast.attach.checkpointing import RefuseCheckpointedStatistics, refuse_checkpointed
 from selfcontrast.attach.hooks import After, Before, Hooks, check_fired
 from selfcontrast.attach.host import Call, Entry, Exit, Host, matching
 from selfcontrast.attach.mechanisms.counterparts import change_doubled, counterpart, second_half
@@ -46,7 +47,8 @@ class Replay:
         """The self-contrastive logits of each exit, from the second forward."""
         check_fired(self._hooks)
         self._hooks.remove()
-        with replaced_forwards({module: _replayer(module, outputs) for module, outputs in self._remembered.items()}):
+        replayed = {module: _replayer(module, outputs) for module, outputs in self._remembered.items()}
+        with RefuseCheckpointedStatistics(), replaced_forwards(replayed):
             return second_forward(
                 self._model,
                 self._host,
@@ -57,12 +59,17 @@ class Replay:
                 self._priors,
             )
 
+    def rest(self) -> None:
+        """After the forward: leave the model as it was."""
+        self.close()
+
     def close(self) -> None:
         """Leave the model as it was."""
         self._hooks.remove()
 
     def _note(self, entry: Entry) -> Before:
         def note(name: str, arguments: list[Any], keywords: dict[str, Any]) -> None:
+            refuse_checkpointed(name)
             self._entered = True
             # A host may draw its prior anew in each forward; the pass counters that of the first.
             if entry.prior is not None:
