@@ -20,7 +20,7 @@ from running.objectives import check_objective
 from running.pool import log_of, run_cells
 from running.trial import features_of
 from runtime.command import run_command
-from runtime.options import ExactParser
+from runtime.options import ExactParser, Range
 
 
 def prepare(cells: Iterable[Cell], folders: Folders) -> None:
@@ -43,6 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="cells at a time; default: every core")
     add_folders(parser)
     given = parser.parse_args(arguments)
+    Range(1).check("jobs", given.jobs)
     folders = named_folders(given)
     cells = [cell for name in given.studies for cell in STUDIES[name].cells().values()]
     unfinished = [cell for cell in cells if folders.result(cell) is None]

@@ -43,11 +43,12 @@ def test_a_failed_cell_is_named_with_its_log(folders, only_fold_0, monkeypatch, 
     assert f"failed: {cell.digest}, see {folders.run(cell) / 'log.txt'}" in capsys.readouterr().out
 
 
-def test_a_name_that_is_no_study_ends_with_the_names(capsys):
-    with pytest.raises(SystemExit):
+def test_a_name_that_is_no_study_ends_with_the_names():
+    with pytest.raises(ValueError, match=r"got maine; did you mean main\?") as raised:
         run.main(["maine"])
-    said = capsys.readouterr().err
-    assert all(name in said for name in STUDIES)
+    assert all(name in str(raised.value) for name in STUDIES)
+    with pytest.raises(ValueError, match="jobs: expected at least 1, got 0"):
+        run.main(["main", "--jobs", "0"])
 
 
 def test_photographs_that_nobody_named_end_with_a_sentence(folders, monkeypatch):
