@@ -5,8 +5,8 @@ import pytest
 import torch
 from data.transforms import evaluation_transform
 from model.pfenet import PFENet
+from prediction.page.side_by_side import _held, compare, task_on
 from prediction.segment import segment
-from prediction.side_by_side import compare, task_on
 from recipe import Recipe
 from tiny_backbone import tiny_backbone
 from torch import Tensor, nn
@@ -75,6 +75,14 @@ def test_the_foregrounds_prototype_is_drawn_by_the_seed(recipe):
 def test_a_picture_without_background_has_no_region_and_no_prototype(recipe):
     task = task_on(build(0), recipe, picture(60, 60), torch.ones(60, 60, dtype=torch.bool))
     assert task.foreground.all() and (task.regions == -1).all() and (task.compared_with == -1).all()
+
+
+def test_a_cell_that_holds_zeros_is_compared_with_no_region():
+    # As a cell beyond the picture does, whose region lies wholly in the foreground.
+    held = _held(
+        torch.tensor([[[1.0, 0.0, 0.0]]]), torch.tensor([[0.2], [1.0], [0.0]]), torch.tensor([True, True, False])
+    )
+    assert held.tolist() == [[1, -1, -1]]
 
 
 def test_a_picture_without_foreground_is_compared_with_its_own_regions(recipe):

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from prediction.figures import SIDE, answer_figures, on_screen, query_figure, support_figures
-from prediction.side_by_side import Answer, Task
+from prediction.page.figures import SIDE, answer_figures, on_screen, query_figure, support_figures
+from prediction.page.side_by_side import Answer, Task
 from recipe import Recipe
 
 FIGURE = re.compile(

@@ -12,8 +12,8 @@ from recipe import Recipe
 from torch import Tensor
 from torchvision.transforms import v2
 
+from prediction.page.side_by_side import Answer, Task
 from prediction.segment import Support
-from prediction.side_by_side import Answer, Task
 from selfcontrast import overlay_labels
 from selfcontrast.prototypes import resize_nearest
 from selfcontrast.visualize import COLOURS
@@ -24,7 +24,7 @@ NAMES = ("red", "blue", "yellow", "green", "purple", "orange")
 STYLE = """
 .html-container { padding: 0 !important; }
 .notes p { margin: 0.3rem 0; }
-.notes pre { overflow-x: auto; }
+.notes pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 .mistake { padding: 0.6rem 0.8rem; border-left: 4px solid #c62828; }
 .results h2 { margin: 0.5rem 0 1rem; font-size: 1.4rem; font-weight: 600; }
 .figures { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 13.5rem), 1fr)); }

@@ -10,7 +10,7 @@ from data.mask_formats import Colour, foreground_mask
 from data.pictures import read_image
 from torch import Tensor
 
-from prediction.figures import on_screen
+from prediction.page.figures import on_screen
 from prediction.segment import check_image
 
 # The brush paints with 140 of 255.

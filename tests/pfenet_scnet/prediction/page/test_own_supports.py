@@ -8,8 +8,8 @@ import torch
 from data.pictures import ORIENTATION
 from photographs import block, pixels
 from PIL import Image
-from prediction.figures import SIDE
-from prediction.own_supports import assign_slots, own_supports, painted_mask, read_class, read_colour
+from prediction.page.figures import SIDE
+from prediction.page.own_supports import assign_slots, own_supports, painted_mask, read_class, read_colour
 
 SIZE = 64
 
@@ -67,9 +67,11 @@ def test_a_turned_photograph_is_upright_as_its_mask_is(tmp_path):
     note = Image.Exif()
     note[ORIENTATION] = 6
     Image.fromarray(pixels(64, 80)).save(tmp_path / "turned.jpg", exif=note)
-    mask = save(block(80, 64), tmp_path / "turned.png")
-    ((image, found),) = own_supports([tmp_path / "turned.jpg"], {}, [mask], SIZE)
-    assert image.shape == (3, 80, 64) and found.shape == (80, 64)
+    save(block(80, 64), tmp_path / "upright.png")
+    Image.fromarray(np.rot90(block(80, 64))).save(tmp_path / "noted.png", exif=note)
+    for mask in ("upright.png", "noted.png"):
+        ((image, found),) = own_supports([tmp_path / "turned.jpg"], {}, [tmp_path / mask], SIZE)
+        assert image.shape == (3, 80, 64) and np.array_equal(found, block(80, 64))
 
 
 def test_class_and_colour_name_the_foreground(folder):

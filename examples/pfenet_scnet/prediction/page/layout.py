@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 from runtime.command import MISTAKES, one_line
 from torch import Tensor
 
-from prediction.example import Example
-from prediction.figures import answer_figures, on_screen, query_figure, support_figures
-from prediction.own_supports import assign_slots, own_supports, read_class, read_colour, read_own
+from prediction.page.example import Example
+from prediction.page.figures import answer_figures, on_screen, query_figure, support_figures
+from prediction.page.own_supports import assign_slots, own_supports, read_class, read_colour, read_own
+from prediction.page.side_by_side import compare
+from prediction.page.two_runs import Runs
 from prediction.segment import Support, UnseenSupport
-from prediction.side_by_side import compare
-from prediction.two_runs import Runs
 from selfcontrast.visualize import COLOURS
 
 SLOTS = 5
@@ -143,10 +143,9 @@ def _supports(gradio: ModuleType, examples: Sequence[Example], size: int) -> Par
         return [path.name for path in files[0]], found
 
     pictures.change(show, [pictures, slots], [slots, *editors])
-    _switch(source, own)
-    return Part(
-        [*([source, episode] if source else []), pictures, slots, *editors, masks, class_index, colour], read, episode
-    )
+    _switch(gradio, source, own)
+    chosen = [source, episode] if source else []
+    return Part([*chosen, pictures, slots, *editors, masks, class_index, colour], read, episode)
 
 
 def _queries(gradio: ModuleType, examples: Sequence[Example], size: int) -> Part:
@@ -165,7 +164,7 @@ def _queries(gradio: ModuleType, examples: Sequence[Example], size: int) -> Part
             raise ValueError("queries: expected at least one picture, got none; choose one under Query pictures")
         return [path.name for path in paths], (read_own(path, size) for path in paths)
 
-    _switch(source, own)
+    _switch(gradio, source, own)
     chosen = [source, episode] if source else []
     return Part([*chosen, pictures], read, episode)
 
@@ -186,10 +185,10 @@ def _source(
     return source, episode
 
 
-def _switch(source: Any, own: Any) -> None:
+def _switch(gradio: ModuleType, source: Any, own: Any) -> None:
     """Show the controls of own pictures where those are chosen."""
     if source:
-        source.change(lambda chosen: type(own)(visible=chosen == OWN), source, own)
+        source.change(lambda chosen: gradio.Column(visible=chosen == OWN), source, own)
 
 
 def _supports_of(example: Example) -> str:

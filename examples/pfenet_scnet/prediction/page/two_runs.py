@@ -14,7 +14,7 @@ from run_folder.weights import IN_ORDER, load_model
 from runtime.options import given_options
 
 BASELINE, SCNET = "Baseline", "SCNet"
-TRAIN = Path(__file__).parents[1] / "train.py"
+TRAIN = Path(__file__).parents[2] / "train.py"
 # Options of the task, which the comparison is about, and those that change nothing in what a training yields.
 APART = {"weight", "num_prototypes", "partition", "prior"} | MACHINE
 APART |= {"shot", "episodes", "protocol", "evaluation_seed", "benchmark"}
@@ -36,7 +36,7 @@ def load_runs(target: Path, recipe: Recipe, baseline: Path | None, words: Sequen
     """Load a run or a file of weights, and the baseline: the one named, else the recipe's where it was trained.
 
     Args:
-        words: the options that made the recipe of a file of weights, for the command that trains a baseline.
+        words: the options that `recipe` was read with; they say how to train a baseline for a file of weights.
 
     Raises:
         FileNotFoundError: the baseline that was named is missing.
@@ -58,9 +58,14 @@ def load_runs(target: Path, recipe: Recipe, baseline: Path | None, words: Sequen
         return _alone(target, recipe, words)
     if not found.exists():
         raise FileNotFoundError(f"baseline: expected a run's folder or a file of weights, got {found}; check the path")
-    own = _baseline_recipe(found, recipe)
+    own = _own_recipe(found, replace(recipe, weight=0.0))
+    if own.weight != 0:
+        raise ValueError(
+            f"baseline: expected a run of weight 0, got {found} of weight {own.weight:g}; train one with --weight 0"
+        )
     models = {BASELINE: load_model(found, own), SCNET: load_model(target, recipe)}
-    return Runs(models, recipe, [f"SCNet: {target}. Baseline: {found}.", *_differences(recipe, own)])
+    differences = _differences(_own_recipe(target, recipe), own)
+    return Runs(models, recipe, [f"SCNet: {target}. Baseline: {found}.", *differences])
 
 
 def _trained(recipe: Recipe) -> Path | None:
@@ -73,22 +78,20 @@ def _alone(target: Path, recipe: Recipe, words: Sequence[str]) -> Runs:
     note = (
         f"SCNet: {target}. There is no baseline to compare with, as {folder} holds no run. Train one, then start anew:"
     )
-    saved = (target if target.is_dir() else target.parent) / "recipe.yaml"
-    of_a_run = target.is_dir() or (saved.is_file() and "recipe" not in given_options(words))
-    like = [*(["--recipe", str(saved)] if of_a_run else []), *words]
+    saved = _saved_recipe(target)
+    # Of a run, the words say how to show it, and not how it was trained.
+    like = ["--recipe", str(saved)] if saved.is_file() and "recipe" not in given_options(words) else words
     command = shlex.join(["python", os.path.relpath(TRAIN), *like, "--weight", "0", "--out", folder])
     return Runs({SCNET: load_model(target, recipe)}, recipe, [note], command)
 
 
-def _baseline_recipe(baseline: Path, recipe: Recipe) -> Recipe:
-    """The baseline's own; a file without one is read as SCNet's."""
-    folder = baseline if baseline.is_dir() else baseline.parent
-    own = recipe_of(baseline, []) if (folder / "recipe.yaml").is_file() else replace(recipe, weight=0.0)
-    if own.weight != 0:
-        raise ValueError(
-            f"baseline: expected a run of weight 0, got {baseline} of weight {own.weight:g}; train one with --weight 0"
-        )
-    return own
+def _saved_recipe(target: Path) -> Path:
+    return (target if target.is_dir() else target.parent) / "recipe.yaml"
+
+
+def _own_recipe(target: Path, without: Recipe) -> Recipe:
+    """The recipe that a run was trained by; `without`, where a file of weights has none beside it."""
+    return recipe_of(target, []) if target.is_dir() or _saved_recipe(target).is_file() else without
 
 
 def _differences(recipe: Recipe, baseline: Recipe) -> list[str]:
