@@ -11,8 +11,8 @@ from torch import Tensor
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "examples" / "pfenet_scnet")]
 
-from data.synthetic import make_scenes  # noqa: E402
 from data.pictures import read_image  # noqa: E402
+from data.synthetic import make_scenes  # noqa: E402
 from data.transforms import normalise  # noqa: E402
 from model.backbones import build_backbone  # noqa: E402
 from torchvision.transforms import v2  # noqa: E402
