@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from data.mask_formats import Colour
+from data.mask_formats import parse_colour
 from prediction.marked_pictures import read_supports
 from prediction.picture_stream import PictureStream, check_ends
 from prediction.query_pictures import find_queries
@@ -58,6 +58,8 @@ def asked(arguments: list[str]) -> tuple[argparse.Namespace, Recipe]:
     Range(0, 1).check("threshold", given.threshold)
     if given.class_index is not None:
         Range(0).check("class", given.class_index)
+    if given.colour is not None:
+        given.colour = parse_colour(given.colour)
     recipe = recipe_of(given.target, _words(given, unknown))
     if given.target.is_dir():
         check_evaluation(recipe, given.target)
@@ -73,7 +75,7 @@ def _parser() -> ExactParser:
     parser.add_argument("--query", nargs="+", required=True, metavar="PATH", help="pictures, folders, or patterns")
     parser.add_argument("--out", type=Path, required=True, help="the folder to write; new or empty")
     parser.add_argument("--class", dest="class_index", type=int, metavar="N", help="the class that is foreground")
-    parser.add_argument("--colour", type=_colour, metavar="R,G,B", help="the colour that is foreground")
+    parser.add_argument("--colour", metavar="R,G,B", help="the colour that is foreground")
     parser.add_argument("--probabilities", **switch, help="write 16-bit maps too; 65535 is 1")
     parser.add_argument("--threshold", type=float, default=0.5, help="foreground is more probable than this")
     parser.add_argument("--orientation", choices=ORIENTATIONS, default="upright", help="how to read pictures and masks")
@@ -120,13 +122,6 @@ def _truth(word: str) -> bool:
     if word not in ("true", "false"):
         raise argparse.ArgumentTypeError(f"expected true or false, got {word}; the run's folder comes first")
     return word == "true"
-
-
-def _colour(word: str) -> Colour:
-    parts = [int(part) for part in word.split(",") if part.strip().isdecimal()]
-    if len(parts) != 3 or len(word.split(",")) != 3 or max(parts) > 255:
-        raise argparse.ArgumentTypeError(f"expected three numbers of 0 to 255, as 255,0,0, got {word}; change --colour")
-    return parts[0], parts[1], parts[2]
 
 
 if __name__ == "__main__":

@@ -19,6 +19,21 @@ WHITE = (1, 255, 65535)
 Colour = tuple[int, int, int]
 
 
+def parse_colour(text: str) -> Colour:
+    """The colour that a text names.
+
+    Raises:
+        ValueError: it names none.
+
+    >>> parse_colour("255, 0, 9")
+    (255, 0, 9)
+    """
+    parts = [int(part) for part in text.split(",") if part.strip().isdecimal()]
+    if len(parts) != 3 or len(text.split(",")) != 3 or max(parts) > 255:
+        raise ValueError(f"colour: expected three numbers of 0 to 255, as 255,0,0, got {text}; mend the colour")
+    return parts[0], parts[1], parts[2]
+
+
 def read_values(path: Path) -> np.ndarray:
     """Indices (H, W) as stored, a palette's and 16-bit ones too, or colours (H, W, 3) uint8, without transparency.
 

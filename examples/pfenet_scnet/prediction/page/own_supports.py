@@ -6,7 +6,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from data.mask_formats import Colour, foreground_mask
+from data.mask_formats import Colour, foreground_mask, parse_colour
 from data.pictures import read_image
 from torch import Tensor
 
@@ -115,12 +115,7 @@ def read_colour(text: str | None) -> Colour | None:
         ValueError: it is no such text.
     """
     word = (text or "").strip()
-    parts = [int(part) for part in word.split(",") if part.strip().isdecimal()]
-    if word and (len(parts) != 3 or len(word.split(",")) != 3 or max(parts) > 255):
-        raise ValueError(
-            f"colour: expected three numbers of 0 to 255, as 255,0,0, got {word}; mend it, or empty the field"
-        )
-    return (parts[0], parts[1], parts[2]) if word else None
+    return parse_colour(word) if word else None
 
 
 def _by_picture(pictures: Sequence[Path], masks: Sequence[Path]) -> dict[Path, Path]:
