@@ -15,6 +15,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import simplejpeg
 import torch
 import torchvision
 from PIL import Image
@@ -32,6 +33,7 @@ WARM_UP, STEPS, ROUNDS, FILES = 4, 40, 5, 300
 WORKERS = (0, 1, 2)
 RGB = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 DECODERS: dict[str, Callable[[bytes], object]] = {
+    "simplejpeg": lambda data: simplejpeg.decode_jpeg(data, "RGB", strict=True),
     "opencv": lambda data: cv2.imdecode(np.frombuffer(data, np.uint8), RGB),
     "pillow": lambda data: np.asarray(Image.open(io.BytesIO(data)).convert("RGB")),
     "torchvision": lambda data: torchvision.io.decode_jpeg(
@@ -81,7 +83,7 @@ def main() -> None:
         "settings": {"size": recipe.size, "batch": recipe.batch},
         "units": {measure: "1/s" for _, measure, _ in measured},
         "rows": [{"arm": arm, "measure": measure, **spread(values)} for arm, measure, values in measured],
-        "environment": machine(("opencv-python-headless", "pillow")),
+        "environment": machine(("simplejpeg", "opencv-python-headless", "pillow")),
     }
     publish("loader", report, ("arm", "measure", "median", "min", "max", "rounds"))
 
