@@ -47,11 +47,16 @@ def recipe_of(target: Path, options: list[str]) -> Recipe:
             raise unknown_option(f"--{name}", known)
     if not target.exists():
         raise FileNotFoundError(f"target: expected a run's folder or a file of weights, got {target}; check the path")
-    saved = (target if target.is_dir() else target.parent) / "recipe.yaml"
+    saved = saved_recipe(target)
     of_a_run = target.is_dir() or (saved.is_file() and "recipe" not in given_options(options))
     if of_a_run:
         saved_options(saved)
     return read_recipe([*(["--recipe", str(saved)] if of_a_run else []), *options])
+
+
+def saved_recipe(target: Path) -> Path:
+    """Where the recipe of a run's folder lies, or of the run in whose folder a file of weights lies."""
+    return (target if target.is_dir() else target.parent) / "recipe.yaml"
 
 
 def load_recipe(run: str | Path) -> Recipe:

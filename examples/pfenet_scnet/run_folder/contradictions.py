@@ -1,5 +1,6 @@
 """What contradicts a saved run is refused and never mixed: the one rule for training on and for evaluating."""
 
+from collections.abc import Mapping, Set
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -49,25 +50,36 @@ def check_evaluation(recipe: Recipe, run: Path) -> None:
     _refuse(run, recipe, free, "leave these options as saved, or train another run")
 
 
-def _refuse(run: Path, asked: Recipe, free: set[str], fix: str) -> None:
-    saved, values = saved_options(run / "recipe.yaml"), {one.name: getattr(asked, one.name) for one in fields(asked)}
-    differing = [
-        f"{name} {_shown(value)} (saved: {_shown(saved.get(name))})"
+def differences(saved: Mapping[str, Any], asked: Recipe, free: Set[str]) -> list[tuple[str, str, str]]:
+    """The options that differ but for the `free` ones: the name, and the saved and the asked value in words."""
+    values = {one.name: getattr(asked, one.name) for one in fields(asked)}
+    return [
+        (name, _shown(saved.get(name)), _shown(value))
         for name, value in values.items()
         if name not in free and not _equal(name, saved.get(name), value)
     ]
-    if differing:
-        raise ValueError(f"{run}: expected the options of the saved run, got {', '.join(differing)}; {fix}")
+
+
+def _refuse(run: Path, asked: Recipe, free: Set[str], fix: str) -> None:
+    found = differences(saved_options(run / "recipe.yaml"), asked, free)
+    if found:
+        words = ", ".join(f"{name} {ours} (saved: {theirs})" for name, theirs, ours in found)
+        raise ValueError(f"{run}: expected the options of the saved run, got {words}; {fix}")
 
 
 def _equal(name: str, one: Any, other: Any) -> bool:
-    return _same_folder(one, other) if name == "data" else _shown(one) == _shown(other)
+    return _same_folder(one, other) if name == "data" else _plain(one) == _plain(other)
 
 
 def _same_folder(one: str | None, other: str | None) -> bool:
     return one == other or (one is not None and other is not None and Path(one).resolve() == Path(other).resolve())
 
 
+def _plain(value: Any) -> Any:
+    """YAML has no tuples, so a list and a tuple are one."""
+    return list(value) if isinstance(value, tuple) else value
+
+
 def _shown(value: Any) -> str:
-    """A value in words; 0 and 0.0 are one number, and a list and a tuple are one list."""
-    return f"{value:g}" if type(value) in (int, float) else str(list(value) if isinstance(value, tuple) else value)
+    """A value in words; a weight of 0.0 is 0, as on the command line."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(_plain(value))

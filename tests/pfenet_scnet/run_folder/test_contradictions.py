@@ -55,6 +55,16 @@ def test_weights_are_evaluated_as_what_they_were_trained_for(run, saved, name):
             check_evaluation(other, run)
 
 
+@pytest.mark.parametrize(
+    ("name", "one", "other"), [("seed", 1234567, 1234568), ("learning_rate", 0.0025, 0.00250000001)]
+)
+def test_values_that_look_alike_are_told_apart(run, saved, name, one, other):
+    replace(saved, **{name: one}).save(run / "recipe.yaml")
+    check_start(replace(saved, **{name: one}), run)
+    with pytest.raises(ValueError, match=rf"{name} {other} .saved: {one}"):
+        check_start(replace(saved, **{name: other}), run)
+
+
 def test_other_data_have_other_classes(run, saved):
     check_evaluation(replace(saved, data="data/other", fold=None, novel_classes="cat"), run)
     check_evaluation(replace(saved, data="./data/../data/voc"), run)

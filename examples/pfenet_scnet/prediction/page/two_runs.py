@@ -3,13 +3,13 @@
 import os
 import shlex
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from model.pfenet import PFENet
-from recipe import Recipe, recipe_of
-from run_folder.contradictions import MACHINE
+from recipe import Recipe, recipe_of, saved_recipe
+from run_folder.contradictions import MACHINE, differences
 from run_folder.weights import IN_ORDER, load_model
 from runtime.options import given_options
 
@@ -78,38 +78,19 @@ def _alone(target: Path, recipe: Recipe, words: Sequence[str]) -> Runs:
     note = (
         f"SCNet: {target}. There is no baseline to compare with, as {folder} holds no run. Train one, then start anew:"
     )
-    saved = _saved_recipe(target)
+    saved = saved_recipe(target)
     # Of a run, the words say how to show it, and not how it was trained.
     like = ["--recipe", str(saved)] if saved.is_file() and "recipe" not in given_options(words) else words
     command = shlex.join(["python", os.path.relpath(TRAIN), *like, "--weight", "0", "--out", folder])
     return Runs({SCNET: load_model(target, recipe)}, recipe, [note], command)
 
 
-def _saved_recipe(target: Path) -> Path:
-    return (target if target.is_dir() else target.parent) / "recipe.yaml"
-
-
 def _own_recipe(target: Path, without: Recipe) -> Recipe:
     """The recipe that a run was trained by; `without`, where a file of weights has none beside it."""
-    return recipe_of(target, []) if target.is_dir() or _saved_recipe(target).is_file() else without
+    return recipe_of(target, []) if target.is_dir() or saved_recipe(target).is_file() else without
 
 
 def _differences(recipe: Recipe, baseline: Recipe) -> list[str]:
     """A sentence where more than the task tells the two trainings apart."""
-    values = ((one.name, getattr(baseline, one.name), getattr(recipe, one.name)) for one in fields(Recipe))
-    found = [
-        f"{name} ({_shown(theirs)} and {_shown(ours)})"
-        for name, theirs, ours in values
-        if name not in APART and _plain(name, theirs) != _plain(name, ours)
-    ]
+    found = [f"{name} ({theirs} and {ours})" for name, theirs, ours in differences(vars(baseline), recipe, APART)]
     return [f"They differ in more than SCNet's task, and so may what they find: {', '.join(found)}."] if found else []
-
-
-def _plain(name: str, value: Any) -> Any:
-    if name == "data" and value:
-        return Path(value).resolve()
-    return tuple(value) if isinstance(value, list | tuple) else value
-
-
-def _shown(value: Any) -> str:
-    return str(list(value)) if isinstance(value, tuple | list) else str(value)
