@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 from runtime.say import say_once, some
@@ -43,11 +44,22 @@ def keep_whole(
 
 def _damaged_pictures(pictures: Sequence[Path], every_pixel: bool) -> dict[Path, Damaged]:
     """The damaged ones; without `every_pixel` only a picture that does not end as whole ones do is decoded."""
-    looked = pictures if every_pixel else [picture for picture in pictures if is_cut_off(picture)]
+    looked = pictures if every_pixel else [picture for picture in pictures if _is_cut_off(picture, _stamp(picture))]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = zip(looked, pool.map(_damage_of, looked), strict=True)
         progress = tqdm(found, "checking pictures", len(looked), disable=not every_pixel)
         return {picture: damage for picture, damage in progress if damage}
+
+
+def _stamp(picture: Path) -> tuple[int, int]:
+    found = picture.stat()
+    return found.st_size, found.st_mtime_ns
+
+
+@cache
+def _is_cut_off(picture: Path, stamp: tuple[int, int]) -> bool:
+    """Looked at once a process: a run reads its lists several times."""
+    return is_cut_off(picture)
 
 
 def _damage_of(picture: Path) -> Damaged | None:

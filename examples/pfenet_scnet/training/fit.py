@@ -42,11 +42,12 @@ def fit(
     """Train, and return the model after the last step with a record of its training."""
     with fabric.rank_zero_first():
         recipe.resolve()
-        images = recipe.training_images()
+        whole = recipe.listed_images()
+        images = whole.training(recipe.fold, recipe.novel)
         sharding = ShardedBatch.of(recipe.batch, recipe.micro_batch, fabric.world_size, fabric.global_rank)
         run = Path(recipe.out)
         check_start(recipe, run)
-        check_lists(recipe)
+        check_lists(recipe, whole)
     torch.manual_seed(recipe.seed)
     model = recipe.build_model().to(fabric.device)
     optimizer = recipe.build_optimizer(model)
@@ -110,8 +111,8 @@ def training_data(
     return CachedEpisodes(cache, episodes, recipe.seed), CACHED_AUGMENTATION
 
 
-def check_lists(recipe: Recipe) -> None:
-    """Look at what evaluation needs before the first step, and not hours later.
+def check_lists(recipe: Recipe, listed: ImageList) -> None:
+    """Look at what evaluation needs before the first step, and not hours later; `listed` is the whole training list.
 
     Raises:
         ValueError: the list for evaluation cannot serve the novel classes, or names images to train on.
@@ -119,7 +120,7 @@ def check_lists(recipe: Recipe) -> None:
     images = recipe.evaluation_images()
     episodes_of(recipe, images)
     Selection(recipe, Path(recipe.out))
-    shared = shared_images(recipe.listed_images(), images)
+    shared = shared_images(listed, images)
     if shared and recipe.benchmark is None:
         raise ValueError(
             f"data: expected other images in val.txt than in train.txt, got {len(shared)} in both, {shared[0]} among "

@@ -3,15 +3,8 @@ import torch
 from recipe import Recipe
 from run_folder.weights import load_model, load_weights, weights_file
 from torch import nn
+from trained_model import trained
 from training.checkpoint import save_atomically, save_weights
-
-
-def trained():
-    model = nn.Linear(2, 2)
-    optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9)
-    model(torch.ones(1, 2)).sum().backward()
-    optimizer.step()
-    return model, optimizer
 
 
 @pytest.mark.parametrize("wrap", [lambda s: s, lambda s: {"model": s}, lambda s: {"epoch": 7, "state_dict": s}])

@@ -1,15 +1,7 @@
 import pytest
 import torch
-from torch import nn
+from trained_model import trained
 from training.checkpoint import load_checkpoint, save_atomically, save_weights
-
-
-def trained():
-    model = nn.Linear(2, 2)
-    optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9)
-    model(torch.ones(1, 2)).sum().backward()
-    optimizer.step()
-    return model, optimizer
 
 
 def test_restores_model_optimizer_and_step(tmp_path):

@@ -9,6 +9,7 @@ from runtime.say import some
 from scipy.io import loadmat
 
 from data.folds import VOC_CLASSES
+from data.list_file import IMAGES, MASKS
 from data.masks import read_mask
 from data.pictures import Damaged
 from data.preparation.shared import link_folder, read_names, require, save_mask, say_count, write_list
@@ -18,7 +19,6 @@ VOC_URL = "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-201
 SBD_URL = "https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours/benchmark.tgz"
 GET_VOC = f"unpack {VOC_URL} and give its VOCdevkit/VOC2012"
 GET_SBD = f"unpack {SBD_URL} and give its benchmark_RELEASE/dataset"
-IMAGES, MASKS = "JPEGImages", "SegmentationClassAug"
 # PFENet's lists: the number of images and the digest of their sorted names.
 PUBLISHED = {"train": (5953, "677f4a7eaef1"), "val": (1449, "6f8edc379937")}
 

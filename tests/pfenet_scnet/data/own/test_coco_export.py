@@ -6,18 +6,10 @@ import numpy as np
 import pytest
 from data.image_list import read_list
 from data.masks import read_mask
-from forked_commands import ForkedCommand
 from own_tree import SIZE, TURNED_A_QUARTER, outline, write_export, write_picture
 from pycocotools import mask as run_lengths
 
 CUP, PLATE = 3, 7
-
-
-@pytest.fixture(scope="module")
-def command(tmp_path_factory):
-    prepare = ForkedCommand("prepare", tmp_path_factory.mktemp("prepare"))
-    yield prepare
-    prepare.close()
 
 
 @pytest.fixture

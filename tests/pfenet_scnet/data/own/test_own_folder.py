@@ -8,18 +8,10 @@ from data.image_list import read_list
 from data.masks import read_mask
 from data.own.folder import prepare_folder
 from data.pictures import read_image
-from forked_commands import ForkedCommand
 from own_tree import SIZE, TURNED_A_QUARTER, block, write_mask, write_pairs, write_picture
 from PIL import Image
 
 COLOURS = {"cup": (255, 0, 0), "plate": (0, 200, 0)}
-
-
-@pytest.fixture(scope="module")
-def command(tmp_path_factory):
-    prepare = ForkedCommand("prepare", tmp_path_factory.mktemp("prepare"))
-    yield prepare
-    prepare.close()
 
 
 @pytest.fixture
