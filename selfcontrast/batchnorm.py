@@ -29,7 +29,7 @@ class KeepRunningStatistics(TorchFunctionMode):
         kwargs = dict(kwargs or {})
         if func is F.batch_norm:
             names = ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
-            kwargs |= dict(zip(names, args, strict=False))
+            kwargs = {**kwargs, **dict(zip(names, args, strict=False))}
             args = ()
             if kwargs.get("training") and kwargs["running_mean"] is not None:
                 kwargs["running_mean"] = kwargs["running_var"] = None

@@ -39,7 +39,7 @@ def same_numbers_in_any_order() -> None:
 
 
 @pytest.fixture
-def no_shape_checks(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+def no_shape_checks(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[ModuleType]:
     """The package loaded once more without shape checks, which a graph cannot hold even when they are switched off."""
     for name in list(sys.modules):
         if name.partition(".")[0] == "selfcontrast":
@@ -52,6 +52,9 @@ def no_shape_checks(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     for name in list(sys.modules):
         if name.partition(".")[0] == "selfcontrast":
             del sys.modules[name]
+    # The compiler of torch 2.6 leaves their names in the test's own module.
+    for name in [name for name in vars(request.module) if name.startswith("__import_selfcontrast")]:
+        delattr(request.module, name)
 
 
 @pytest.fixture
