@@ -16,11 +16,10 @@ from prediction.page.side_by_side import Answer, Task
 from prediction.segment import Support
 from selfcontrast import overlay_labels
 from selfcontrast.prototypes import resize_nearest
-from selfcontrast.visualize import COLOURS
+from selfcontrast.visualize import COLOUR_NAMES, COLOURS
 
 # The longer side of a picture on the page.
 SIDE = 720
-NAMES = ("red", "blue", "yellow", "green", "purple", "orange")
 STYLE = """
 .html-container { padding: 0 !important; }
 .notes p { margin: 0.3rem 0; }
@@ -61,7 +60,7 @@ def answer_figures(name: str, answer: Answer, recipe: Recipe) -> str:
 
 
 def support_figures(supports: Sequence[Support], name: str) -> str:
-    """Marked pictures of a class called `name`, the object in red."""
+    """Marked pictures of a class called `name`, the object in the first colour."""
     figures = []
     for place, (image, mask) in enumerate(supports, 1):
         marked = _marked(on_screen(image), torch.as_tensor(mask) == 1)
@@ -91,7 +90,7 @@ def _task_figures(name: str, picture: Tensor, task: Task, recipe: Recipe) -> lis
     map_caption = (
         f"Each pixel has the colour of the region whose prototype it is compared with. {_drawn(held, foreground)}"
     )
-    # Red is the foreground everywhere, so the first region takes the next colour.
+    # The first colour is the foreground's everywhere, so the first region takes the next colour.
     region_picture = _outlined(overlay_labels(picture, torch.where(regions < 0, regions, regions + 1)), foreground)
     map_picture = _outlined(overlay_labels(picture, torch.where(held < 0, held, held + 1)), foreground)
     return [
@@ -126,11 +125,11 @@ def _legend(region: int, mask: Tensor) -> str:
 
 
 def _colour_name(region: int) -> str:
-    return NAMES[(region + 1) % len(NAMES)]
+    return COLOUR_NAMES[(region + 1) % len(COLOUR_NAMES)]
 
 
 def _marked(picture: Tensor, foreground: Tensor) -> Tensor:
-    """The picture with its foreground in red."""
+    """The picture with its foreground in the first colour."""
     return overlay_labels(picture, foreground.long() - 1)
 
 

@@ -206,8 +206,8 @@ def _files(gradio: ModuleType, label: str) -> Any:
 def _editor(gradio: ModuleType) -> Any:
     """A picture to paint on, hidden as long as there is none."""
     # One sees the object through the paint.
-    red = (f"rgb{COLOURS[0]}", 0.55)
-    brush = gradio.Brush(colors=[red], default_color=red, color_mode="fixed")
+    paint = (f"rgb{COLOURS[0]}", 0.55)
+    brush = gradio.Brush(colors=[paint], default_color=paint, color_mode="fixed")
     options = {"sources": (), "transforms": (), "layers": False, "image_mode": "RGBA", "type": "numpy"}
     return gradio.ImageEditor(visible=False, brush=brush, height=420, **options)
 

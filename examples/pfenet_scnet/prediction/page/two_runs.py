@@ -1,6 +1,5 @@
 """What the demo page compares: a run and, where one was trained, the baseline beside it."""
 
-import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,6 +11,7 @@ from recipe import Recipe, recipe_of, saved_recipe
 from run_folder.contradictions import MACHINE, differences
 from run_folder.weights import IN_ORDER, load_model
 from runtime.options import given_options
+from runtime.shown_path import shown_path
 
 BASELINE, SCNET = "Baseline", "SCNet"
 TRAIN = Path(__file__).parents[2] / "train.py"
@@ -81,7 +81,7 @@ def _alone(target: Path, recipe: Recipe, words: Sequence[str]) -> Runs:
     saved = saved_recipe(target)
     # Of a run, the words say how to show it, and not how it was trained.
     like = ["--recipe", str(saved)] if saved.is_file() and "recipe" not in given_options(words) else words
-    command = shlex.join(["python", os.path.relpath(TRAIN), *like, "--weight", "0", "--out", folder])
+    command = shlex.join(["python", shown_path(TRAIN), *like, "--weight", "0", "--out", folder])
     return Runs({SCNET: load_model(target, recipe)}, recipe, [note], command)
 
 
