@@ -6,14 +6,15 @@ Axes: B images, C and C̄ channels, h x w and h̄ x w̄ feature grids, H x W the
 from collections.abc import Callable
 from functools import partial
 from math import isqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import torch
 from jaxtyping import Int
 from torch import Generator, Tensor, nn
 
 from selfcontrast.batchnorm import KeepRunningStatistics
-from selfcontrast.clustering import ENGINES, SEEDINGS, cosine_kmeans, spatial_pyramid
+from selfcontrast.blended_step import BlendedStep, keep, log_of, without_pass
+from selfcontrast.clustering import ENGINES, SEEDINGS, Engine, Seeding, cosine_kmeans, spatial_pyramid
 from selfcontrast.contrast import Prepared, SelfContrast, check_logits
 from selfcontrast.errors import (
     check_batch,
@@ -22,6 +23,7 @@ from selfcontrast.errors import (
     check_features,
     check_finite,
     check_mask,
+    check_weight,
     require,
 )
 from selfcontrast.loss import Criterion, Logits, contrast_loss, contrast_target, cross_entropy
@@ -37,9 +39,12 @@ from selfcontrast.prototypes import (
 if TYPE_CHECKING:
     from selfcontrast.attach.attachment import Attachment
     from selfcontrast.attach.host import CosineHost, Host
+    from selfcontrast.attach.presets import Preset
 
-PARTITIONS = ("kmeans", "pyramid")
-PRIORS = ("neutral", "keep", "complement")
+Partition = Literal["kmeans", "pyramid"]
+Prior = Literal["neutral", "keep", "complement"]
+PARTITIONS: tuple[Partition, ...] = get_args(Partition)
+PRIORS: tuple[Prior, ...] = get_args(Prior)
 
 Compare = Callable[..., Logits]
 
@@ -47,7 +52,8 @@ Compare = Callable[..., Logits]
 class SelfContrastiveAuxiliary(nn.Module):
     """Blend SCNet's self-contrastive task into the loss of a few-shot segmentation model (Eq. 9).
 
-    It adds no parameter, and in eval mode or with `weight=0` it does nothing at all.
+    It adds no parameter, and in eval mode or with `weight=0` it does nothing at all. `auxiliary.weight = ...` changes
+    λ for the steps that follow.
 
     Args:
         num_prototypes: n regions of the query; 3 is the paper's best (Table 3), 1 the whole background.
@@ -87,15 +93,14 @@ class SelfContrastiveAuxiliary(nn.Module):
         weight: float = 0.5,
         iterations: int = 10,
         ignore_index: int = 255,
-        partition: str = "kmeans",
-        prior: str = "neutral",
-        seeding: str = "farthest-first",
-        engine: str = "torch",
+        partition: Partition = "kmeans",
+        prior: Prior = "neutral",
+        seeding: Seeding = "farthest-first",
+        engine: Engine = "torch",
         generator: Generator | None = None,
     ) -> None:
         super().__init__()
         check_count(num_prototypes, 1, "num_prototypes")
-        require(0 <= weight <= 1, "weight", "λ in [0, 1]", weight, "use 0.5, the paper's best")
         check_count(iterations, 0, "iterations")
         require(ignore_index not in (0, 1), "ignore_index", "neither 0 nor 1", ignore_index, "use 255")
         check_choice(partition, PARTITIONS, "partition")
@@ -111,11 +116,36 @@ class SelfContrastiveAuxiliary(nn.Module):
         self.weight = weight
         self.iterations = iterations
         self.ignore_index = ignore_index
-        self.partition = partition
-        self.prior = prior
-        self.seeding = seeding
-        self.engine = engine
+        self.partition: Partition = partition
+        self.prior: Prior = prior
+        self.seeding: Seeding = seeding
+        self.engine: Engine = engine
         self.generator = generator
+        self.last_step: BlendedStep | None = None
+
+    @property
+    def weight(self) -> float:
+        """λ of Eq. 9, in [0, 1].
+
+        Raises:
+            InputError: on another value when it is set.
+        """
+        return self._weight
+
+    @weight.setter
+    def weight(self, weight: float) -> None:
+        check_weight(weight)
+        self._weight = weight
+
+    def extra_repr(self) -> str:
+        """The options that act, for `print(model)`."""
+        clustering = ("iterations", "seeding", "engine") if self.partition == "kmeans" else ()
+        names = ("num_prototypes", "weight", "partition", *clustering, "prior", "ignore_index")
+        return ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies and pickles start without a step to tell of."""
+        return self.__dict__ | {"last_step": None}
 
     def forward(
         self,
@@ -139,10 +169,28 @@ class SelfContrastiveAuxiliary(nn.Module):
 
         The other arguments, and what is refused, are those of `contrast`.
         """
-        if not self.training or self.weight == 0:
+        if not self.training:
+            return main_loss
+        if self.weight == 0:
+            self.last_step = without_pass(main_loss)
             return main_loss
         contrast = self.contrast(features, high_level, mask, compare, prior=prior, support=support)
         return self.blend(main_loss, contrast, criterion)
+
+    if TYPE_CHECKING:
+        # torch's own takes and gives anything, so a checker would let a missing mask pass.
+        def __call__(
+            self,
+            main_loss: Tensor,
+            features: Tensor,
+            high_level: Tensor,
+            mask: Tensor,
+            compare: Compare,
+            criterion: Criterion | None = None,
+            *,
+            prior: Tensor | None = None,
+            support: tuple[Tensor, Tensor] | None = None,
+        ) -> Tensor: ...
 
     def contrast(
         self,
@@ -196,7 +244,7 @@ class SelfContrastiveAuxiliary(nn.Module):
         foreground = foreground_cells(mask, size)
         prototype_map = expand_prototypes(prototypes, regions, labels, foreground, generator=self.generator)
         target = contrast_target(mask, regions, labels, foreground, self.ignore_index)
-        return Prepared(target, regions, prototypes, prototype_map.to(features.dtype))
+        return Prepared(target, regions, prototypes, prototype_map.to(features.dtype), labels)
 
     def _partition(self, high_level: Tensor, mask: Tensor, size: tuple[int, int]) -> Int[Tensor, "B h w"]:
         """Regions of the whole query, foreground included, found on the grid of F̄ and resized to that of F."""
@@ -254,9 +302,34 @@ class SelfContrastiveAuxiliary(nn.Module):
         )
         judge = partial(cross_entropy, ignore_index=self.ignore_index) if criterion is None else criterion
         auxiliary_loss = contrast_loss(contrast.logits, contrast.target, judge, self.ignore_index)
-        return (1 - self.weight) * main_loss + self.weight * auxiliary_loss
+        loss = (1 - self.weight) * main_loss + self.weight * auxiliary_loss
+        self.last_step = keep(main_loss, auxiliary_loss, loss, contrast)
+        return loss
 
-    def attach(self, model: nn.Module, host: "str | Host | CosineHost") -> "Attachment":
+    def log(self) -> dict[str, float]:
+        """What the last training step did; only this call makes the host wait, once, for one transfer.
+
+        Under data parallel each process tells of its own step, with accumulated gradients each of the last one, and in
+        eval mode still of the last one in training. An attached model has `attachment.log()`.
+
+        Returns:
+            Numbers under these names.
+
+            - `main_loss`, `contrast_loss` and `blended_loss`: L1, L2 and (1 − λ) L1 + λ L2. With λ = 0 there is no
+              pass, so `main_loss` and `blended_loss` are all there is.
+            - `judged`: the share of the target's pixels that have a label and a prototype to be compared with.
+            - `agreement`: on which share of these the logits agree with the target, NaN without any. The mean over all
+              logits where the comparison gives several.
+            - `empty_regions`: the share of all regions that hold no pixel.
+            - `region_1` to `region_n`: the share of the grid's cells in each image's largest region to its smallest,
+              as means over the batch. The rest is foreground or has no label.
+
+        Raises:
+            InputError: before the first such step.
+        """
+        return log_of(self.last_step)
+
+    def attach(self, model: nn.Module, host: "Preset | Host | CosineHost") -> "Attachment":
         """Attach the task to a model that somebody else wrote: in place, until `detach`.
 
         Args:
@@ -265,7 +338,7 @@ class SelfContrastiveAuxiliary(nn.Module):
 
         Raises:
             InputError: on a name without preset, and on a model that lacks what the host names, that is compiled
-                already, or that has something attached.
+                already, or that has something attached. Where a preset does not fit, the message names it.
 
         >>> import torch
         >>> from selfcontrast import Entry, Exit, Host
@@ -287,8 +360,9 @@ class SelfContrastiveAuxiliary(nn.Module):
         # An attachment stands on this class, so it can only be imported when it is asked for.
         from selfcontrast.attach.attachable import check_attachable
         from selfcontrast.attach.attachment import Attachment
-        from selfcontrast.attach.presets import find_host
+        from selfcontrast.attach.presets import find_host, naming_preset
 
-        found = find_host(host)
-        check_attachable(model, found)
-        return Attachment(self, model, found)
+        preset, found = host if isinstance(host, str) else None, find_host(host)
+        with naming_preset(preset):
+            check_attachable(model, found)
+        return Attachment(self, model, found, preset)

@@ -18,6 +18,7 @@ class Prepared(NamedTuple):
     regions: Tensor
     prototypes: Tensor
     prototype_map: Tensor
+    labels: Tensor
 
 
 class SelfContrast(NamedTuple):
@@ -29,6 +30,7 @@ class SelfContrast(NamedTuple):
         regions: (B, K, h, w) bool, the pixels that each prototype was pooled from (Eq. 5).
         prototypes: (B, K, C) (Eq. 6).
         prototype_map: (B, C, h, w) (Eq. 7).
+        labels: (B, h, w), the region of each pixel before the foreground is removed (Eq. 4).
     """
 
     logits: Logits
@@ -36,6 +38,20 @@ class SelfContrast(NamedTuple):
     regions: Tensor
     prototypes: Tensor
     prototype_map: Tensor
+    labels: Tensor
+
+    def detach(self) -> "SelfContrast":
+        """The same pass without its graph."""
+        return self._replace(
+            logits=detach_logits(self.logits),
+            prototypes=self.prototypes.detach(),
+            prototype_map=self.prototype_map.detach(),
+        )
+
+
+def detach_logits(logits: Logits) -> Logits:
+    """The same logits without their graph."""
+    return logits.detach() if isinstance(logits, Tensor) else tuple(one.detach() for one in logits)
 
 
 def check_logits(logits: Logits, batch: int) -> None:

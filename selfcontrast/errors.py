@@ -1,10 +1,19 @@
 """What the public door refuses: each message names the argument, what was expected, what came and the fix."""
 
+import warnings
 from math import isfinite
+from numbers import Real
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+
+
+NO_FOREGROUND = (
+    "mask: expected 1 for the foreground, got a batch of 0 and 255, in which 255 means unlabelled; if your masks are black "
+    "and white, pass (mask == 255).long()"
+)
 
 
 class InputError(ValueError):
@@ -15,6 +24,46 @@ def require(condition: bool, argument: str, expected: str, got: object, fix: str
     """Raise `InputError` with the four parts of a useful message, unless `condition` holds."""
     if not condition:
         raise InputError(f"{argument}: expected {expected}, got {got}; {fix}")
+
+
+def shown(value: object) -> str:
+    """A value as an error shows it: a number or a word as it is written, a tensor by its shape, all else by its type.
+
+    >>> shown("3"), shown(torch.zeros(2, 1)), shown([1, 2])
+    ("'3'", 'a tensor of shape (2, 1)', 'list')
+    """
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
+    plain = value is None or isinstance(value, str | Real)
+    return repr(value) if plain else f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+
+
+def check_tensors(**arguments: object) -> None:
+    """Refuse arrays, lists, None and whatever else is no tensor, by the argument's name."""
+    for argument, value in arguments.items():
+        if not isinstance(value, Tensor):
+            # Written out, for every call of the package passes here.
+            fix = "convert it with torch.as_tensor(...)" if isinstance(value, np.ndarray) else "look at the arguments' order"
+            require(False, argument, "a tensor", shown(value), fix)
+
+
+def check_generator(generator: object) -> None:
+    """Refuse a seed where its generator is meant."""
+    require(
+        generator is None or isinstance(generator, torch.Generator),
+        "generator",
+        "a torch.Generator or None",
+        shown(generator),
+        "write generator=torch.Generator(device).manual_seed(0)",
+    )
+
+
+def warn_of_no_foreground(mask: Tensor, ignore_index: int) -> None:
+    """Say where it is free that a mask has unlabelled pixels and no foreground, as a mask in black and white has."""
+    if values_are_free(mask) and ignore_index == 255:
+        foreground, unlabelled = values_of(torch.stack([(mask == 1).any(), (mask == ignore_index).any()]))
+        if unlabelled and not foreground:
+            warnings.warn(NO_FOREGROUND, stacklevel=2)
 
 
 def values_are_free(tensor: Tensor) -> bool:
@@ -33,6 +82,7 @@ def values_of(tensor: Tensor) -> list[Any]:
 
 def check_features(features: Tensor, argument: str) -> None:
     """Refuse anything but a floating-point (B, C, h, w) map that holds at least one value."""
+    check_tensors(**{argument: features})
     require(
         features.dim() == 4 and features.numel() > 0,
         argument,
@@ -63,6 +113,7 @@ def check_finite(features: Tensor, argument: str) -> None:
 
 def check_mask(mask: Tensor, batch: int, ignore_index: int, argument: str = "mask") -> None:
     """Refuse anything but a (B, H, W) mask of 0, 1 and `ignore_index`."""
+    check_tensors(**{argument: mask})
     require(
         mask.dim() == 3 and mask.numel() > 0,
         argument,
@@ -93,9 +144,18 @@ def check_batch(tensor: Tensor, batch: int, argument: str) -> None:
     )
 
 
-def check_count(value: int, minimum: int, argument: str) -> None:
-    """Refuse a count below `minimum`."""
-    require(value >= minimum, argument, f"an integer of at least {minimum}", value, f"pass {minimum} or more")
+def check_count(value: Any, minimum: int, argument: str) -> None:
+    """Refuse a count below `minimum`, and one that is no integer."""
+    # Those of numpy and of a graph count too; the classes are written so that torch 2.6 can compile them.
+    whole = isinstance(value, (int, np.integer)) and bool(value >= minimum)
+    fix = f"pass {minimum} or more"
+    require(whole, argument, f"an integer of at least {minimum}", shown(value), fix)  # pyright: ignore
+
+
+def check_weight(weight: Any) -> None:
+    """Refuse a λ outside [0, 1], with which a loss would be subtracted, and one that is no number."""
+    inside = isinstance(weight, Real | Tensor) and bool(0 <= weight <= 1)
+    require(inside, "weight", "λ in [0, 1]", shown(weight), "use 0.5, the paper's best")
 
 
 def check_choice(value: str, choices: tuple[str, ...], argument: str) -> None:

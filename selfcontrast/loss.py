@@ -4,6 +4,7 @@ Axes: B images, H x W the mask, h x w the feature grid, K regions.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +16,8 @@ from selfcontrast.precision import at_least_float32, autocast_off
 from selfcontrast.prototypes import resize_nearest
 
 Logits = Tensor | tuple[Tensor, ...]
-Criterion = Callable[[Logits, Tensor], Tensor]
+# Any: a criterion names the logits that its own model has, one tensor or several.
+Criterion = Callable[[Any, Tensor], Tensor]
 
 
 def contrast_target(

@@ -5,9 +5,10 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor
 
-
 # Asked once, because a compiled graph of torch 2.6 cannot ask.
-_AUTOCAST = {kind for kind in ("cpu", "cuda", "mps", "xpu", "hpu", "mtia", "xla") if torch.amp.is_autocast_available(kind)}
+_AUTOCAST = {
+    kind for kind in ("cpu", "cuda", "mps", "xpu", "hpu", "mtia", "xla") if torch.amp.is_autocast_available(kind)
+}
 
 
 def at_least_float32(tensor: Tensor) -> Tensor:

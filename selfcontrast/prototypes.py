@@ -25,6 +25,9 @@ def labelled_cells(mask: Tensor, size: tuple[int, int]) -> Bool[Tensor, "B h w"]
     tensor([[[ True, False]]])
     """
     unlabelled = ((mask != 0) & (mask != 1)).float()
+    if unlabelled.device.type == "mps":
+        # Up to torch 2.13 MPS pools other windows than these where the sizes do not divide (pytorch issue 190064).
+        return (F.adaptive_max_pool2d(unlabelled[:, None].cpu(), size)[:, 0] == 0).to(unlabelled.device)
     return F.adaptive_max_pool2d(unlabelled[:, None], size)[:, 0] == 0
 
 

@@ -1,5 +1,8 @@
 """The blend of Eq. 9, what the comparison and the criterion are given, and every option of the auxiliary."""
 
+import ast
+import inspect
+
 import numpy as np
 import pytest
 import reference
@@ -9,6 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from selfcontrast import SelfContrastiveAuxiliary, cosine_kmeans
+from selfcontrast import auxiliary as auxiliary_module
 from selfcontrast.prototypes import foreground_cells, labelled_cells, resize_nearest
 
 MAIN = torch.tensor(0.7)
@@ -84,6 +88,32 @@ def test_inference_and_no_weight_give_back_the_very_tensor(weight: float, traini
         assert auxiliary(MAIN, features, high_level, mask, never) is MAIN
     else:
         assert auxiliary(MAIN, features, high_level, mask, linear) is not MAIN
+
+
+def test_a_call_has_the_types_of_the_forward() -> None:
+    """Checkers read the one that torch's own stands for when it runs."""
+    tree = ast.parse(inspect.getsource(auxiliary_module))
+    found = {node.name: ast.unparse(node.args) for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    assert found["__call__"] == found["forward"]
+    assert SelfContrastiveAuxiliary.__call__ is nn.Module.__call__
+
+
+def test_it_is_printed_with_the_options_that_act() -> None:
+    text = repr(SelfContrastiveAuxiliary(weight=0.3, prior="keep"))
+    assert text == (
+        "SelfContrastiveAuxiliary(num_prototypes=3, weight=0.3, partition='kmeans', iterations=10, "
+        "seeding='farthest-first', engine='torch', prior='keep', ignore_index=255)"
+    )
+    text = repr(SelfContrastiveAuxiliary(4, partition="pyramid"))
+    assert "partition='pyramid', prior=" in text and "seeding" not in text
+
+
+def test_a_weight_that_is_set_serves_the_next_step() -> None:
+    auxiliary, episode = SelfContrastiveAuxiliary(num_prototypes=1), episodes()
+    l2 = SelfContrastiveAuxiliary(num_prototypes=1, weight=1.0)(MAIN, *episode, linear)
+    for weight in (0.25, 0.0, 0.75):
+        auxiliary.weight = weight
+        torch.testing.assert_close(auxiliary(MAIN, *episode, linear), (1 - weight) * MAIN + weight * l2)
 
 
 def test_it_holds_nothing_that_a_checkpoint_would() -> None:

@@ -132,6 +132,34 @@ def test_the_whole_task_is_one_graph(
     torch.testing.assert_close(results[1], results[0])
 
 
+def test_a_compiled_step_can_be_told_of_and_its_weight_can_change(
+    no_shape_checks: ModuleType, fresh_compiler: None
+) -> None:
+    features, high_level, mask = episodes()
+    auxiliary, graphs = no_shape_checks.SelfContrastiveAuxiliary(), []
+
+    def count(graph: Any, inputs: Any) -> Any:
+        graphs.append(graph)
+        return graph
+
+    def step(features: Tensor) -> Tensor:
+        return auxiliary(MAIN, features, high_level, mask, linear)
+
+    compiled = torch.compile(step, fullgraph=True, backend=count)
+    for weight in (0.1, 0.2, 0.4, 0.6, 0.8, 1.0):
+        auxiliary.weight = weight
+        logs = []
+        for run in (step, compiled):
+            torch.manual_seed(0)
+            loss = run(features)
+            assert loss.item() == pytest.approx(auxiliary.log()["blended_loss"], rel=1e-5)
+            logs.append(auxiliary.log())
+        assert logs[1] == pytest.approx(logs[0], rel=1e-5)
+        assert 0 < logs[0]["agreement"] < 1
+    # The second graph holds λ as an input; a third would mean one for every step.
+    assert len(graphs) <= 2
+
+
 TASKS = [{}, {"num_prototypes": 1}, {"seeding": "k-means++"}, {"seeding": "farthest-first"}]
 TASKS += [{"num_prototypes": 4, "partition": "pyramid"}, {"num_prototypes": 6}]
 

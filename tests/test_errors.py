@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -150,9 +152,8 @@ def test_init(shape: tuple[int, ...]) -> None:
     refused("init", cosine_kmeans, MAP, 2, init=torch.ones(shape))
 
 
-def test_iterations_and_seeding_of_the_clustering() -> None:
+def test_iterations_of_the_clustering() -> None:
     refused("iterations", cosine_kmeans, MAP, 2, iterations=-1)
-    assert "k-means++" in refused("seeding", cosine_kmeans, MAP, 2, seeding="kmeans++")
 
 
 OPTIONS = [
@@ -163,15 +164,60 @@ OPTIONS = [
     ("iterations", -1),
     ("ignore_index", 0),
     ("ignore_index", 1),
-    ("partition", "superpixels"),
-    ("prior", "none"),
-    ("seeding", "first"),
 ]
 
 
 @pytest.mark.parametrize(("option", "value"), OPTIONS)
 def test_options(option: str, value: Any) -> None:
     assert str(value) in refused(option, SelfContrastiveAuxiliary, **{option: value})
+
+
+# Shape checks know the annotations, and would refuse these before the package does.
+WRONGLY_TYPED = [
+    ("num_prototypes", 2.5),
+    ("num_prototypes", "3"),
+    ("num_prototypes", None),
+    ("iterations", 10.0),
+    ("partition", "superpixels"),
+    ("prior", "none"),
+    ("seeding", "first"),
+    ("engine", "fais"),
+]
+
+
+@pytest.mark.parametrize(("option", "value"), WRONGLY_TYPED)
+def test_options_of_a_wrong_type_or_name(no_shape_checks: ModuleType, option: str, value: Any) -> None:
+    with pytest.raises(no_shape_checks.InputError, match=rf"^{option}: expected .*, got '?{value}'?; \w") as caught:
+        no_shape_checks.SelfContrastiveAuxiliary(**{option: value})
+    assert "\n" not in str(caught.value)
+
+
+def test_counts_and_names_of_the_functions_that_are_wrongly_typed(no_shape_checks: ModuleType) -> None:
+    refusal = no_shape_checks.InputError
+    with pytest.raises(refusal, match=r"num_clusters: expected an integer of at least 1, got 2\.5; pass 1 or more"):
+        no_shape_checks.remove_foreground(LABELS, MASK, 2.5)
+    with pytest.raises(refusal, match=r"num_clusters: expected an integer"):
+        no_shape_checks.cosine_kmeans(MAP, 2.0)
+    with pytest.raises(refusal, match=r"bins: expected an integer of at least 1, got 1\.5"):
+        no_shape_checks.spatial_pyramid(MAP, 1.5)
+    with pytest.raises(refusal, match=r"seeding: expected one of .*k-means\+\+.*, got 'kmeans\+\+'"):
+        no_shape_checks.cosine_kmeans(MAP, 2, seeding="kmeans++")
+    with pytest.raises(refusal, match=r"engine: expected one of torch, faiss, got 'fais'"):
+        no_shape_checks.cosine_kmeans(MAP, 2, engine="fais")
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.int32])
+def test_counts_of_numpy_are_counts(no_shape_checks: ModuleType, kind: Any) -> None:
+    assert no_shape_checks.SelfContrastiveAuxiliary(kind(3)).num_prototypes == 3
+
+
+@pytest.mark.parametrize("weight", [7.0, -0.01, float("nan"), float("inf")])
+def test_a_weight_that_is_set_later_is_looked_at_too(weight: float) -> None:
+    auxiliary = SelfContrastiveAuxiliary(weight=0.3)
+    refused("weight", setattr, auxiliary, "weight", weight)
+    assert auxiliary.weight == 0.3
+    auxiliary.weight = 1
+    assert auxiliary.weight == 1
 
 
 @pytest.mark.parametrize("weight", [0, 0.0, 1, 1.0])

@@ -13,7 +13,7 @@ ORDER = (
     *("errors", "precision", "sampling", "batchnorm"),
     *("clustering.feature_matrix", "clustering.seeding", "clustering.lloyd", "clustering.faiss_engine"),
     *("clustering.kmeans", "clustering.pyramid", "clustering"),
-    *("prototypes", "visualize", "loss", "contrast", "auxiliary"),
+    *("prototypes", "loss", "contrast", "visualize", "blended_step", "auxiliary"),
     *(
         "attach",
         "attach.host",
@@ -28,6 +28,7 @@ ORDER = (
     *("attach.mechanisms.cosine", "attach.verify", "attach.attachment"),
     *("attach.probe.trace", "attach.probe.write_host", "attach.probe.locate_comparison", "attach.probe.locate_calls"),
     *("attach.probe.probing", "attach.probe", ""),
+    *("doctor", "doctor.devices", "doctor.optional_parts", "doctor.findings", "__main__"),
 )
 # `auxiliary.attach(...)` imports these when it is called, and names their types.
 LATE = {"attach.attachable", "attach.attachment", "attach.host", "attach.presets"}

@@ -17,8 +17,10 @@ from selfcontrast.attach.mechanisms.cosine import Cosine, check_queries
 from selfcontrast.attach.mechanisms.fold import Fold
 from selfcontrast.attach.mechanisms.query_features import QueryFeatures
 from selfcontrast.attach.mechanisms.replay import Replay
+from selfcontrast.attach.presets import ASK, name_preset, naming_preset
 from selfcontrast.attach.verify import CheckReport, check_attachment
 from selfcontrast.auxiliary import SelfContrastiveAuxiliary
+from selfcontrast.blended_step import BlendedStep, log_of, without_pass
 from selfcontrast.contrast import SelfContrast, check_logits
 from selfcontrast.errors import check_mask, require
 from selfcontrast.loss import Criterion, Logits, cross_entropy, resize_logits
@@ -34,13 +36,21 @@ class Attachment:
 
     Attributes:
         auxiliary, model, host: what was attached, to what, and where it enters.
-        contrast: the last pass, to look at; None before the first one.
+        preset: the name that the host was asked for by, None where it was given.
+        contrast: the last pass, to look at, without its graph once it is blended; None before the first one.
     """
 
-    def __init__(self, auxiliary: SelfContrastiveAuxiliary, model: nn.Module, host: Host | CosineHost) -> None:
+    def __init__(
+        self,
+        auxiliary: SelfContrastiveAuxiliary,
+        model: nn.Module,
+        host: Host | CosineHost,
+        preset: str | None = None,
+    ) -> None:
         self.auxiliary = auxiliary
         self.model = model
         self.host = host
+        self.preset = preset
         self.contrast: SelfContrast | None = None
         self._mask: Tensor | None = None
         self._mechanism: Mechanism | None = None
@@ -48,6 +58,7 @@ class Attachment:
         self._query: QueryFeatures | None = None
         self._weights: list[float] = []
         self._blended = True
+        self._step: BlendedStep | None = None
         self._handles = [
             model.register_forward_pre_hook(Uncopied(self._open), with_kwargs=True),
             model.register_forward_hook(Uncopied(self._close), with_kwargs=True, always_call=True),
@@ -84,6 +95,8 @@ class Attachment:
             InputError: where no forward in training mode came since the last `blend`.
         """
         if not self.active:
+            if self.model.training and self.auxiliary.training:
+                self._step = without_pass(main_loss)
             return main_loss
         require(
             self.contrast is not None and not self._blended,
@@ -93,8 +106,19 @@ class Attachment:
             "call model(...), not model.forward(...), and attach before torch.compile",
         )
         assert self.contrast is not None
-        self._blended = True
-        return self.auxiliary.blend(main_loss, self.contrast, self._host_loss if criterion is None else criterion)
+        loss = self.auxiliary.blend(main_loss, self.contrast, self._host_loss if criterion is None else criterion)
+        self._blended, self.contrast, self._step = True, self.contrast.detach(), self.auxiliary.last_step
+        return loss
+
+    def log(self) -> dict[str, float]:
+        """What the last blended training step of this model did; keys as those of `SelfContrastiveAuxiliary.log`.
+
+        Only this call makes the host wait, once, for one transfer.
+
+        Raises:
+            InputError: before the first such step.
+        """
+        return log_of(self._step, self.host.align_corners)
 
     def check(self, *arguments: Any, **keywords: Any) -> CheckReport:
         """Prove on one training batch that the task enters this model in the right place.
@@ -106,17 +130,19 @@ class Attachment:
             arguments, keywords: those of the model's training forward; inside `episode(mask)` where the host needs it.
 
         Returns:
-            A line for each of: the host's outputs, losses and running statistics are unchanged; the pass equals an
+            One line a claim. The host's outputs, losses and running statistics are unchanged; the pass equals an
             explicit second comparison; its gradient reaches the comparison and, through the prototypes, the features.
 
         Raises:
             InputError: where one of these does not hold, with all lines; where a call that the host names does not
                 come; in eval mode.
         """
+        step = self._step
         try:
-            return check_attachment(self, arguments, keywords)
+            with naming_preset(self.preset):
+                return check_attachment(self, arguments, keywords)
         finally:
-            self.contrast, self._blended = None, True
+            self.contrast, self._blended, self._step = None, True, step
 
     def detach(self) -> None:
         """Leave the model without a trace."""
@@ -160,8 +186,9 @@ class Attachment:
             return
         try:
             if output is None:
-                _explain(sys.exception())
-            else:
+                self._explain(sys.exception())
+                return
+            with naming_preset(self.preset):
                 if isinstance(self.host, CosineHost):
                     check_queries(self.host, output, query.queries)
                 exits = mechanism.finish(list(args), dict(kwargs))
@@ -170,8 +197,7 @@ class Attachment:
                 self.contrast = SelfContrast(logits[0] if len(logits) == 1 else logits, *query.prepared)
                 self._weights = self._exit_weights(exits)
                 self._blended = False
-                mechanism.rest()
-                self._mechanism, self._resting = None, mechanism
+                self._mechanism, self._resting = None, mechanism if mechanism.rest() else None
         finally:
             self._abandon()
 
@@ -232,14 +258,15 @@ class Attachment:
         ]
         return torch.stack(losses).sum()
 
-
-def _explain(error: BaseException | None) -> None:
-    """Add a note to an error inside the host's forward: the attachment may be its cause."""
-    if error is not None:
-        error.add_note(
-            "selfcontrast was attached: should this not happen without it, an exit or a doubled argument of the host's "
-            "description does not fit; see docs/attach.md"
-        )
+    def _explain(self, error: BaseException | None) -> None:
+        """Add a note to an error inside the host's forward: the attachment may be its cause."""
+        name_preset(error, self.preset)
+        if error is not None:
+            origin = "" if self.preset is None else f' as preset "{self.preset}"'
+            error.add_note(
+                f"selfcontrast was attached{origin}: should this not happen without it, an exit or a doubled argument "
+                f"of the host's description does not fit; {ASK}, or see docs/attach.md"
+            )
 
 
 def _three_axes(mask: Tensor) -> Tensor:

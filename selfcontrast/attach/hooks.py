@@ -69,6 +69,16 @@ class _Watch:
         return self.fired
 
 
+def count_hooks(model: nn.Module) -> int:
+    """How many hooks of an attachment a model holds, inside it too.
+
+    >>> count_hooks(nn.ReLU())
+    0
+    """
+    kept = (hooks for module in model.modules() for hooks in (module._forward_hooks, module._forward_pre_hooks))  # pyright: ignore
+    return sum(isinstance(hook, Uncopied) for hooks in kept for hook in hooks.values())  # pyright: ignore
+
+
 class Hooks:
     """Hooks on calls of a model's modules, by name.
 
@@ -112,12 +122,13 @@ class Hooks:
         self._checkpointed |= region() is not None
         return True
 
-    def rest(self) -> None:
-        """After the forward: be removed, unless a part that they act in will be computed again."""
+    def rest(self) -> bool:
+        """After the forward: be removed, unless a part that they act in will be computed again, and say so."""
         if self._checkpointed:
             self._resting = True
         else:
             self.remove()
+        return self._checkpointed
 
     def before(self, call: Call, function: Before) -> None:
         """`function(name, arguments, keywords)` may change a call's arguments in place."""

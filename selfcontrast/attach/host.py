@@ -184,6 +184,6 @@ def matching(model: nn.Module, pattern: str, argument: str = "host") -> dict[str
         argument,
         f"a module {pattern!r} in the model",
         f"none in {type(model).__name__}",
-        "use the host that fits this model, or let probe(model, ...) find one",
+        "use the host that fits this model, or ask selfcontrast.probe(model, *batch)",
     )
     return found

@@ -3,6 +3,8 @@
 Axes: B images, C channels, h x w the feature grid, N = h·w pixels, K clusters.
 """
 
+from typing import Literal, get_args
+
 import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
@@ -10,7 +12,7 @@ from torch import Generator, Tensor
 from selfcontrast.clustering.faiss_engine import move_by_faiss
 from selfcontrast.clustering.feature_matrix import FeatureMatrix
 from selfcontrast.clustering.lloyd import Lloyd, normalise
-from selfcontrast.clustering.seeding import SEEDINGS, first_centres
+from selfcontrast.clustering.seeding import SEEDINGS, Seeding, first_centres
 from selfcontrast.errors import (
     check_batch,
     check_choice,
@@ -23,7 +25,8 @@ from selfcontrast.errors import (
 from selfcontrast.precision import autocast_off
 from selfcontrast.sampling import uniforms
 
-ENGINES = ("torch", "faiss")
+Engine = Literal["torch", "faiss"]
+ENGINES: tuple[Engine, ...] = get_args(Engine)
 # Of float32, 32 MiB: one image of the paper's.
 _CACHED_VALUES = 2**23
 
@@ -36,9 +39,9 @@ def cosine_kmeans(
     iterations: int = 10,
     valid: Tensor | None = None,
     init: Tensor | None = None,
-    seeding: str = "farthest-first",
+    seeding: Seeding = "farthest-first",
     generator: Generator | None = None,
-    engine: str = "torch",
+    engine: Engine = "torch",
 ) -> Int[Tensor, "B h w"]:
     """Group the pixels of each image by the direction of their features (Eq. 4).
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from selfcontrast.errors import check_features, require
+from selfcontrast.errors import check_count, check_features, require
 
 
 def spatial_pyramid(features: Tensor, bins: int) -> Int[Tensor, "B h w"]:
@@ -31,6 +31,7 @@ def spatial_pyramid(features: Tensor, bins: int) -> Int[Tensor, "B h w"]:
             [2, 2, 3, 3]])
     """
     check_features(features, "features")
+    check_count(bins, 1, "bins")
     batch, _, height, width = features.shape
     shorter = min(height, width)
     require(1 <= bins <= shorter, "bins", f"1 to {shorter} for a {height} x {width} grid", bins, "use fewer bins")

@@ -3,6 +3,8 @@
 Axes: B images, C channels, N pixels, K clusters.
 """
 
+from typing import Literal, get_args
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -10,11 +12,12 @@ from torch import Tensor
 from selfcontrast.clustering.feature_matrix import FeatureMatrix
 from selfcontrast.sampling import pick
 
-SEEDINGS = ("random", "k-means++", "farthest-first")
+Seeding = Literal["random", "k-means++", "farthest-first"]
+SEEDINGS: tuple[Seeding, ...] = get_args(Seeding)
 
 
 def first_centres(
-    pixels: FeatureMatrix, weights: Float[Tensor, "B N"], uniforms: Float[Tensor, "B K"], seeding: str
+    pixels: FeatureMatrix, weights: Float[Tensor, "B N"], uniforms: Float[Tensor, "B K"], seeding: Seeding
 ) -> Float[Tensor, "B K C"]:
     """Distinct pixels as unit centres; a centre that finds no pixel left is zero, and so comes out empty.
 
@@ -34,7 +37,7 @@ def first_centres(
 
 
 def _next_seed(
-    left: Bool[Tensor, "B N"], nearest: Float[Tensor, "B N"], uniform: Float[Tensor, " B"], seeding: str
+    left: Bool[Tensor, "B N"], nearest: Float[Tensor, "B N"], uniform: Float[Tensor, " B"], seeding: Seeding
 ) -> Int[Tensor, " B"]:
     """The pixel that comes next, given the cosine of each to the `nearest` centre so far."""
     if seeding == "farthest-first":

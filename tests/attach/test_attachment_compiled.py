@@ -59,7 +59,8 @@ def test_a_model_compiled_after_its_attachment_learns_the_same(
     torch.manual_seed(0)
     plain = Model()
     compiled = copy.deepcopy(plain)
-    expected = train(plain, plain, attached(no_shape_checks, plain))
+    plain_attachment = attached(no_shape_checks, plain)
+    expected = train(plain, plain, plain_attachment)
     attachment = attached(no_shape_checks, compiled)
     if way == "method":
         compiled.compile(backend="aot_eager")
@@ -68,6 +69,7 @@ def test_a_model_compiled_after_its_attachment_learns_the_same(
         called = torch.compile(compiled, backend="aot_eager")
     found = train(compiled, called, attachment)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    assert attachment.log() == pytest.approx(plain_attachment.log(), rel=1e-3)
     torch.testing.assert_close(compiled.state_dict(), plain.state_dict(), rtol=1e-4, atol=1e-5)
     # And inference through the same compiled model is the bare host's.
     compiled.eval()

@@ -7,6 +7,7 @@ from hosts import build
 from torch import Tensor, nn
 
 from selfcontrast import CosineHost, Doubled, Entry, Exit, Host, InputError, SelfContrastiveAuxiliary
+from selfcontrast.attach.presets import Preset
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*experimental")
 
@@ -107,6 +108,62 @@ def test_a_host_that_names_what_the_model_has_not_is_refused_at_once(host: Host,
     with pytest.raises(InputError, match=message):
         SelfContrastiveAuxiliary().attach(small.model, host)
     assert not small.model._forward_pre_hooks and not small.model._forward_hooks
+
+
+@pytest.mark.parametrize(
+    ("preset", "message"),
+    [
+        ("bam", r'host\.mask: preset "bam" expected an argument of HPA\.forward: .*, got \'y_m\'; '),
+        ("pfenet", r"host: preset \"pfenet\" expected a module 'inner_cls\.\*' in the model, got none in HPA; "),
+        ("ssp", r'host\.mask: preset "ssp" expected'),
+        ("panet", r"host: preset \"panet\" expected a module 'encoder' in the model"),
+    ],
+)
+def test_a_preset_of_another_model_is_named_beside_who_finds_a_host(preset: Preset, message: str) -> None:
+    small = build("hpa")
+    with pytest.raises(InputError, match=message + r".*ask selfcontrast\.probe\(model, \*batch\)$"):
+        SelfContrastiveAuxiliary().attach(small.model, preset)
+    assert not small.model._forward_pre_hooks and not small.model._forward_hooks
+
+
+def test_a_preset_whose_shapes_do_not_fit_is_named_in_the_forward() -> None:
+    small = build("hpa")
+    small.model.down_query = nn.Sequential(small.model.down_query, Halved())
+    small.model.init_merge = nn.Identity()
+    attachment = small.attach()
+    with pytest.raises((InputError, RuntimeError)) as caught:
+        small()
+    assert (
+        'as preset "hpa"' in caught.value.__notes__[0]
+        and "selfcontrast.probe(model, *batch)" in caught.value.__notes__[0]
+    )
+    assert_nothing_is_heard(attachment)
+
+
+class Halved(nn.Module):
+    """The first half of the channels."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features[:, : features.shape[1] // 2]
+
+
+def test_a_preset_whose_exit_is_no_classifier_is_named() -> None:
+    small = build("hpa")
+    small.model.cls = nn.Sequential(small.model.cls, Tripled())
+    attachment = small.attach()
+    with pytest.raises(
+        InputError, match=r'compare: preset "hpa" expected logits of shape.*ask selfcontrast\.probe'
+    ) as it:
+        small()
+    assert str(it.value).count("preset") == 1
+    assert_nothing_is_heard(attachment)
+
+
+class Tripled(nn.Module):
+    """A third class that is never the best."""
+
+    def forward(self, logits: Tensor) -> Tensor:
+        return torch.cat([logits, logits[:, :1] - 9], 1)
 
 
 @pytest.mark.parametrize(

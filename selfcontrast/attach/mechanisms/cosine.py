@@ -79,9 +79,10 @@ class Cosine(TorchFunctionMode):
         in_order = [rows.index(row) for row in range(len(rows))]
         return {"cosine_similarity": [self._host.scale * torch.cat(scores)[in_order]]}
 
-    def rest(self) -> None:
+    def rest(self) -> bool:
         """After the forward: listen no longer."""
         self.close()
+        return False
 
     def close(self) -> None:
         """Listen no longer."""

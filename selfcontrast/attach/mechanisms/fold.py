@@ -52,9 +52,9 @@ class Fold:
         check_fired(self._hooks)
         return self._logits
 
-    def rest(self) -> None:
-        """After the forward: leave the model as it was, or act again where backward computes a part of it again."""
-        self._hooks.rest()
+    def rest(self) -> bool:
+        """After the forward: leave the model as it was, or say that backward computes a part of it again."""
+        return self._hooks.rest()
 
     def close(self) -> None:
         """Leave the model as it was."""

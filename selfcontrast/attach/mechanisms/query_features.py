@@ -80,7 +80,7 @@ class QueryFeatures:
                     f"host.{role}",
                     "a call that comes before the comparison starts",
                     "none when the entry was called",
-                    "name an earlier call; probe(model, ...) finds one",
+                    "name an earlier call, or ask selfcontrast.probe(model, *batch)",
                 )
             # The entry may lie in a checkpointed part; this is made once, and not again with that.
             with OutsideCheckpoint():

@@ -59,9 +59,10 @@ class Replay:
                 self._priors,
             )
 
-    def rest(self) -> None:
+    def rest(self) -> bool:
         """After the forward: leave the model as it was."""
         self.close()
+        return False
 
     def close(self) -> None:
         """Leave the model as it was."""
