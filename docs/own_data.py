@@ -108,10 +108,10 @@ def _new(folder: Path) -> None:
 
 def _scene(things: list[str], random: np.random.Generator) -> tuple[Image.Image, np.ndarray]:
     """An upright picture, and the number of the thing at each pixel."""
-    picture, mask = draw_scene([THINGS[thing] for thing in things], random)
-    indices = np.asarray(mask.resize(SIZE, Image.Resampling.NEAREST)).copy()
+    picture, mask = draw_scene([THINGS[thing] for thing in things], random, SIZE)
+    indices = np.asarray(mask).copy()
     indices[indices == 255] = 0
-    return picture.resize(SIZE, Image.Resampling.BICUBIC), indices
+    return picture, indices
 
 
 def _save_as_held(picture: Image.Image, path: Path, held: int) -> None:

@@ -1,7 +1,7 @@
 """Run studies of the grid, or go on with them: finished cells are skipped.
 
 python experiments/run.py main --data DIR --jobs 2              # DIR: photographs in VOC's layout
-python experiments/run.py dose                                  # drawn scenes
+python experiments/run.py dose                                  # drawn scenes, of an earlier drawing
 SELFCONTRAST_VOC=DIR python experiments/run.py main table3      # one after the other
 """
 
@@ -15,7 +15,7 @@ from running import example_modules  # noqa: F401
 from grid.budget import expected_seconds
 from grid.cell import Cell
 from grid.studies import STUDIES
-from running.folders import Folders, add_folders, named_folders
+from running.folders import Folders, add_folders, check_data, named_folders
 from running.objectives import check_objective
 from running.pool import log_of, run_cells
 from running.trial import features_of
@@ -49,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     unfinished = [cell for cell in cells if folders.result(cell) is None]
     for cell in unfinished:
         check_objective(cell.objective)
+        check_data(cell.data)
     try:
         prepare(unfinished, folders)
         failed = run_cells(cells, folders, given.jobs, expected_seconds)

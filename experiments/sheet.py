@@ -87,7 +87,7 @@ def draw(folders: Folders, study: str, arm: str, fold: int, seed: int) -> dict[s
     notes = [
         f"{images.class_names[one.episode.novel_class - 1]}\n{one.baseline:.0f} → {one.scnet:.0f}" for one in shown
     ]
-    folder = folders.results if cells[arm].data == "scenes" else folders.work
+    folder = folders.results if cells[arm].data != "photographs" else folders.work
     draw_episodes(
         folder / f"sheet_{study}_fold{fold}.jpg", models, recipe, images, [one.episode for one in shown], notes
     )

@@ -25,6 +25,7 @@ def _settings(changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _scenes(share: float, changes: Settings) -> dict[str, Any]:
+    """Drawn scenes; those that these studies saw are an earlier drawing, which running/folders.py names."""
     return {"data": "scenes", "min_pixels": 500, "hidden": share, **changes}
 
 

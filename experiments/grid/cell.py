@@ -14,7 +14,8 @@ class Cell:
     """What is trained and how it is judged; nothing about where files lie.
 
     Attributes:
-        data: "photographs", the folder that the command line names, or "scenes", drawn with `recipe["hidden"]`.
+        data: "photographs", the folder that the command line names; or the name of a drawing, where `recipe["hidden"]`
+            says how many scenes hide a novel object. "scenes" is the drawing before "places".
         host: the model, a name in running/small_hosts.py.
         objective: what a step minimises, a name in running/objectives.py.
         recipe: every setting of `Recipe` that can change the result, fold and seed among them.

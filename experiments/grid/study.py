@@ -42,7 +42,7 @@ TASK: Settings = {"iterations": 10, "ignore_index": 255, "seeding": "farthest-fi
 # while training; shot and count of the evaluation stand in the cell itself. Every cell has four folds and no class held
 # out by name, and a damaged file ends it.
 NO_PART_OF_THE_RESULT = {
-    *("benchmark", "data", "features", "out", "resume", "baseline", "workers", "checkpoint_every"),
+    *("benchmark", "data", "features", "out", "resume", "tensorboard", "baseline", "workers", "checkpoint_every"),
     *("select_every", "select_episodes", "evaluation_memory", "shot", "episodes"),
     *("folds", "novel_classes", "skip_damaged"),
 }

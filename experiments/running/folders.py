@@ -5,12 +5,27 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.synthetic import make_scenes
+from data.synthetic import DRAWING, make_scenes
 from grid.cell import Cell
 from grid.cell_store import Row, finished_cells
 from recipe import Recipe
 
 from running.small_hosts import HostRecipe
+
+# Earlier drawings that stored cells saw, and the last commit whose code draws each.
+EARLIER = {"scenes": "dc34113"}
+
+
+def check_data(data: str) -> None:
+    """
+    Raises:
+        ValueError: the data are scenes that the code of today does not draw.
+    """
+    if data in EARLIER:
+        raise ValueError(
+            f"data: expected photographs or {DRAWING}, got {data}, an earlier drawing of the scenes; run this study at "
+            f"commit {EARLIER[data]}, whose code drew them"
+        )
 
 
 @dataclass(frozen=True)
@@ -38,11 +53,12 @@ class Folders:
         """The cell's recipe on this machine; draws its scenes where they are not there yet.
 
         Raises:
-            ValueError: the cell wants photographs, and no folder was named.
+            ValueError: the cell wants photographs, and no folder was named; or scenes of an earlier drawing.
         """
+        check_data(cell.data)
         settings = cell.recipe | {"scales": tuple(cell.recipe["scales"])}
-        if cell.data == "scenes":
-            data = make_scenes(self.work / f"scenes-hidden{settings['hidden']:g}", settings["hidden"])
+        if cell.data == DRAWING:
+            data = make_scenes(self.work / f"scenes-{DRAWING}-hidden{settings['hidden']:g}", settings["hidden"])
         elif self.photographs is None:
             raise ValueError(
                 "--data: expected a folder in VOC's layout, which this study is run on, got none; name one, or set "

@@ -4,7 +4,7 @@ import pytest
 import run
 from grid.studies import STUDIES
 from grid.study import Study
-from tiny_cells import TINY, tiny_folders
+from tiny_cells import TINY, tiny, tiny_folders
 
 TINY_STUDY = Study("", {"PFENet": TINY | {"weight": 0.0, "steps": 1}}, {}, seeds=(0,))
 
@@ -61,3 +61,14 @@ def test_a_variant_that_was_deleted_names_the_commit_that_has_it(folders, only_f
     monkeypatch.setitem(STUDIES, "main", TINY_STUDY._replace(arms={"lost": TINY | {"objective": "soft assignment"}}))
     with pytest.raises(ValueError, match=r"oracle, got 'soft assignment', .* in commit [0-9a-f]{7}$"):
         run.main(options(folders))
+
+
+def test_scenes_of_an_earlier_drawing_name_the_commit_that_drew_them(folders, only_fold_0, monkeypatch):
+    monkeypatch.setitem(STUDIES, "main", TINY_STUDY._replace(arms={"earlier": TINY | {"data": "scenes"}}))
+    with pytest.raises(ValueError, match=r"or places, got scenes, .* at commit dc34113, whose code drew them$"):
+        run.main(options(folders))
+
+
+def test_no_cell_of_an_earlier_drawing_is_ever_drawn_anew(folders):
+    with pytest.raises(ValueError, match="got scenes, an earlier drawing"):
+        folders.recipe(tiny(data="scenes"))

@@ -7,9 +7,10 @@ from types import SimpleNamespace
 import pytest
 import sheet
 import torch
+from data.synthetic import DRAWING
 from matplotlib.image import imread
 from running.trial import run_cell
-from tiny_cells import tiny, tiny_folders
+from tiny_cells import SCENES, tiny, tiny_folders
 
 
 def test_episodes_are_those_at_the_quantiles_of_the_difference():
@@ -40,10 +41,10 @@ def test_iou_of_the_target_over_labelled_pixels(prediction, labels, expected):
     assert sheet.iou(torch.tensor(prediction), torch.tensor(labels), 3) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("data", ["scenes", "photographs"])
+@pytest.mark.parametrize("data", [DRAWING, "photographs"])
 def test_the_sheet_of_two_runs(data, tmp_path, monkeypatch):
     folders = tiny_folders(tmp_path)
-    scenes = folders.work / "scenes-hidden0.25"
+    scenes = folders.work / SCENES
     folders = replace(folders, photographs=scenes)
     arms = {"PFENet": tiny(data=data, weight=0.0), "SCNet": tiny(data=data)}
     for cell in arms.values():
@@ -62,7 +63,7 @@ def test_the_sheet_of_two_runs(data, tmp_path, monkeypatch):
     stored = folders.result(arms["SCNet"])["evaluations"]["1"]
     assert report["episodes_digest"] == stored["episodes_digest"]
     # Photographs leave the work folder by nobody's oversight.
-    folder, other = (folders.results, folders.work) if data == "scenes" else (folders.work, folders.results)
+    folder, other = (folders.results, folders.work) if data == DRAWING else (folders.work, folders.results)
     assert imread(folder / "sheet_main_fold0.jpg").std() > 0.05 and not list(other.glob("*.jpg"))
 
 

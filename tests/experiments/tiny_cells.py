@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from data.synthetic import make_scenes
+from data.synthetic import DRAWING, make_scenes
 from grid.cell import Cell
 from grid.study import cell
 from running.folders import Folders
 
-TINY = {"data": "scenes", "episodes": {"1": 6, "5": 4}, "hidden": 0.25, "min_pixels": 500}
+SCENES = f"scenes-{DRAWING}-hidden0.25"
+TINY = {"data": DRAWING, "episodes": {"1": 6, "5": 4}, "hidden": 0.25, "min_pixels": 500}
 TINY |= {"size": 64, "scales": [4, 2], "channels": 16, "batch": 2, "steps": 4, "learning_rate": 0.003}
 
 
@@ -19,5 +20,5 @@ def tiny(**changes: Any) -> Cell:
 
 def tiny_folders(root: Path) -> Folders:
     """Folders below `root`, with scenes few enough for a test."""
-    make_scenes(root / "work" / "scenes-hidden0.25", 0.25, 60, 100)
+    make_scenes(root / "work" / SCENES, 0.25, 60, 100)
     return Folders(root / "work", root / "results")

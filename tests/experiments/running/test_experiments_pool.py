@@ -16,7 +16,7 @@ from run import prepare
 from running.folders import Folders
 from running.pool import log_of, run_cells
 from running.trial import run_cell
-from tiny_cells import tiny, tiny_folders
+from tiny_cells import SCENES, tiny, tiny_folders
 
 LONG = tiny(steps=130)
 RUNNER = """
@@ -67,7 +67,7 @@ def wait_until(met, process: subprocess.Popen[str]) -> None:
 def alone(folders: Folders, root: Path) -> Folders:
     """Folders of one test, with the module's scenes and features."""
     (root / "work").mkdir()
-    for shared in ("scenes-hidden0.25", "features"):
+    for shared in (SCENES, "features"):
         (root / "work" / shared).symlink_to(folders.work / shared)
     return Folders(root / "work", root / "results")
 

@@ -1,9 +1,8 @@
 import hashlib
 
-import numpy as np
 import pytest
 from data.image_list import read_list
-from data.synthetic import MIN_PIXELS, draw_scene, make_scenes
+from data.synthetic import MIN_PIXELS, make_scenes
 from PIL import Image
 
 
@@ -21,8 +20,7 @@ def test_identical_bytes_for_identical_seeds(tmp_path):
 def test_the_share_of_scenes_that_hide_novel_objects_is_as_asked_in_every_fold(tmp_path, hidden):
     images = read_list(make_scenes(tmp_path / "scenes", hidden, 120, 1), "train", MIN_PIXELS)
     for fold in range(4):
-        # An object may be covered whole by the one in front of it.
-        assert images.training(fold, "keep").hidden_share(fold) == pytest.approx(100 * hidden, abs=5)
+        assert images.training(fold, "keep").hidden_share(fold) == pytest.approx(100 * hidden, abs=2)
 
 
 def test_every_class_can_serve_in_both_splits(tmp_path):
@@ -30,12 +28,6 @@ def test_every_class_can_serve_in_both_splits(tmp_path):
     for split in ("train", "val"):
         table = read_list(root, split, MIN_PIXELS).by_class
         assert set(table) == set(range(1, 21)) and min(map(len, table.values())) >= 2
-
-
-def test_masks_are_palette_pictures_with_an_unlabelled_rim():
-    image, mask = draw_scene([7, 12], np.random.default_rng(0))
-    assert mask.mode == "P" and image.size == mask.size
-    assert set(np.unique(mask)) == {0, 7, 12, 255}
 
 
 def test_an_existing_folder_is_left_alone_and_a_failure_leaves_nothing(tmp_path, monkeypatch):
