@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from platformdirs import user_cache_path
 from runtime.atomic_files import write_text_atomically
 from runtime.say import say_once
 from tqdm import tqdm
@@ -53,8 +54,8 @@ def count_pixels(mask: np.ndarray) -> dict[int, int]:
 def count_masks(root: str | Path, masks: Sequence[Path]) -> list[dict[int, int] | Damaged]:
     """`count_pixels` of each mask of the data set at `root`, or its damage.
 
-    Counts are kept under SELFCONTRAST_CACHE (by default ~/.cache/selfcontrast). A count is valid while the mask's size
-    and time of change stay the same, so a later start opens only new or changed masks.
+    Counts are kept under SELFCONTRAST_CACHE (by default the system's place for caches). A count is valid while the
+    mask's size and time of change stay the same, so a later start opens only new or changed masks.
     """
     index = _index_of(root)
     known = _read(index)
@@ -92,8 +93,8 @@ def _keep(index: Path, known: dict[str, list]) -> None:
 
 def cache_folder() -> Path:
     """The folder of files that can be made again."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("SELFCONTRAST_CACHE") or Path(home) / "selfcontrast")
+    named = os.environ.get("SELFCONTRAST_CACHE")
+    return Path(named) if named else user_cache_path("selfcontrast", appauthor=False)
 
 
 def _index_of(root: str | Path) -> Path:
@@ -104,7 +105,7 @@ def _index_of(root: str | Path) -> Path:
 def _read(index: Path) -> dict[str, list]:
     """Read the kept counts; a damaged index counts as empty, and every mask is counted again."""
     try:
-        found = json.loads(index.read_text())
+        found = json.loads(index.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

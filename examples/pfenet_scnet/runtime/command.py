@@ -18,6 +18,10 @@ def run_command(main: Callable[[list[str]], object], arguments: list[str] | None
     Raises:
         SystemExit: with status 2 after a mistake of the user, 130 after Ctrl-C.
     """
+    for stream in (sys.stdout, sys.stderr):
+        # What a console or a file cannot show, as in Windows' old encodings, is written out.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     words, debug = _without_debug(sys.argv[1:] if arguments is None else arguments)
     try:
         main(words)
@@ -25,10 +29,10 @@ def run_command(main: Callable[[list[str]], object], arguments: list[str] | None
         if debug:
             raise
         _end(one_line(error), 2)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
         if debug:
             raise
-        _end("interrupted", 130)
+        _end("; ".join(("interrupted", *map(str, stopped.args))), 130)
 
 
 def _end(message: str, status: int) -> None:

@@ -39,16 +39,18 @@ class Selection:
         wanted = step % self.recipe.select_every == 0 or step == self.recipe.steps
         return self.recipe.select != "last" and wanted
 
-    def look(self, model: PFENet, step: int) -> None:
-        """Evaluate a candidate, and keep it if it beats all before."""
-        miou = evaluate(model, self.recipe, self.images, self.classes).scores.miou
+    def look(self, model: PFENet, step: int) -> dict[str, float]:
+        """Evaluate a candidate, keep it if its mIoU beats all before, and return its line."""
+        scores = evaluate(model, self.recipe, self.images, self.classes).scores
         model.train()
-        if miou > max((row["miou"] for row in self.looks(step)), default=-1.0):
+        if scores.miou > max((row["miou"] for row in self.looks(step)), default=-1.0):
             save_weights(self.run / "best.pt", model)
-        add_row(self._log, {"step": step, "miou": miou})
+        line = {"step": step, "miou": scores.miou, "fb_iou": scores.fb_iou}
+        add_row(self._log, line)
+        return line
 
     def looks(self, before: int) -> list[dict[str, float]]:
-        """Step and mIoU of the candidates before a step."""
+        """The lines of the candidates before a step."""
         return [row for row in read_rows(self._log) if row["step"] < before]
 
     def forget(self, step: int) -> None:

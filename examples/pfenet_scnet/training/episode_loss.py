@@ -53,6 +53,15 @@ class EpisodeLoss(nn.Module):
         contrast_loss = None if weight == 0 else (loss.detach() - (1 - weight) * main_loss.detach()) / weight
         return Losses(loss, main_loss.detach(), contrast_loss)
 
+    def figures(self) -> dict[str, float]:
+        """What the task did in the last forward of a training, by the library's names; nothing with weight 0.
+
+        The host waits for the device in this call.
+        """
+        if self.auxiliary.weight == 0:
+            return {}
+        return {name: value for name, value in self.auxiliary.log().items() if not name.endswith("_loss")}
+
     def second_comparison(self, encoded: Encoded) -> Callable[..., Logits]:
         """The comparison of the self-contrastive pass: by default the model's own."""
         return self.model.compare

@@ -89,6 +89,8 @@ def open_features(root: str | Path, model: PFENet, images: ImageList, classes: l
         "format": 1,
         # Covers size, decoder and padding: images that are prepared in another way get another cache.
         "first_image": _digest_of_tensors(views[0]),
+        # Two networks may differ in nothing but an activation or a stride.
+        "layers": _digest([repr(one) for one in model.backbone_layers()]),
         "backbone": _digest_of_tensors(v for one in model.backbone_layers() for v in one.state_dict().values()),
         "pairs": _digest([(str(images.items[i].image.resolve()), c) for i, c in pairs]),
     }
@@ -96,7 +98,7 @@ def open_features(root: str | Path, model: PFENet, images: ImageList, classes: l
     folder = Path(root) / _digest(identity)[:16]
     if not folder.exists():
         _compute(folder, model, views, len(pairs), manifest)
-    if json.loads((folder / "manifest.json").read_text()) != manifest:
+    if json.loads((folder / "manifest.json").read_text(encoding="utf-8")) != manifest:
         raise ValueError(
             f"cache_features: expected features of the present files in {folder}, got older ones: an image or mask "
             "changed since; delete that folder and they are computed again"
@@ -174,7 +176,7 @@ def _compute(folder: Path, model: PFENet, views: _Views, pairs: int, manifest: d
                 arrays[name][done : done + len(masks)] = entry[name]
             done += len(masks)
         arrays.clear()
-        (Path(unfinished) / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+        (Path(unfinished) / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
         _publish(Path(unfinished), folder)
     model.train(was_training)
 

@@ -20,6 +20,7 @@ from recipe import Recipe
 from run_folder.contradictions import check_start
 from run_folder.rows import read_rows, write_rows
 from runtime.atomic_files import write_text_atomically
+from runtime.device import best_device
 from runtime.environment import environment
 from runtime.say import say_once
 
@@ -28,6 +29,7 @@ from training.cached_episodes import CACHED_AUGMENTATION, CachedEpisodes
 from training.checkpoint import load_checkpoint, save_weights
 from training.checkpoint_selection import Selection
 from training.episode_loss import EpisodeLoss
+from training.event_files import check_tensorboard
 from training.feature_cache import open_features
 from training.loop import run_steps
 from training.sharded_batches import ShardedBatch
@@ -40,6 +42,8 @@ def fit(
     recipe: Recipe, fabric: Fabric, objective: Callable[[PFENet, SelfContrastiveAuxiliary], EpisodeLoss] = EpisodeLoss
 ) -> tuple[PFENet, dict[str, Any]]:
     """Train, and return the model after the last step with a record of its training."""
+    if recipe.tensorboard:
+        check_tensorboard()
     with fabric.rank_zero_first():
         recipe.resolve()
         whole = recipe.listed_images()
@@ -86,10 +90,19 @@ def fit(
 
 
 def start_fabric(precision: str) -> Fabric:
-    """Start Fabric in one process, or in those that torchrun started on this machine and on others."""
+    """Start Fabric in one process, or in those that torchrun started on this machine and on others.
+
+    Raises:
+        ValueError: the device cannot work so.
+    """
     here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     everywhere = int(os.environ.get("WORLD_SIZE", "1"))
-    accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+    accelerator = best_device().type
+    if accelerator == "mps" and (everywhere > 1 or precision != "32-true"):
+        raise ValueError(
+            f"precision: expected 32-true and one process on Apple's GPU, got {precision} and {everywhere}; change "
+            "--precision, leave torchrun out, or set SELFCONTRAST_DEVICE=cpu"
+        )
     strategy = "ddp" if everywhere > 1 else "auto"
     fabric = Fabric(
         accelerator=accelerator, strategy=strategy, devices=here, num_nodes=everywhere // here, precision=precision

@@ -5,6 +5,7 @@ dropout and draws by (seed, step, its place in the batch). Its weight is its sha
 is the mean over all labelled pixels of the batch, however the batch is split.
 """
 
+from contextlib import closing
 from pathlib import Path
 
 import torch
@@ -21,6 +22,7 @@ from training.cached_episodes import CachedEpisodes
 from training.episode_loss import Batch, Losses
 from training.run_writer import RunWriter
 from training.sharded_batches import ShardedBatch, ShardedSampler
+from training.step_figures import StepFigures
 
 
 def poly_rate(recipe: Recipe, step: int) -> float:
@@ -28,8 +30,20 @@ def poly_rate(recipe: Recipe, step: int) -> float:
     return recipe.learning_rate * (1 - step / recipe.steps) ** 0.9
 
 
-def backward(fabric: Fabric, task: nn.Module, batch: Batch, sharding: ShardedBatch, seed: int, step: int) -> Losses:
-    """Add the gradients of one step, and return this process's part of the whole batch's losses."""
+def backward(
+    fabric: Fabric,
+    task: nn.Module,
+    batch: Batch,
+    sharding: ShardedBatch,
+    seed: int,
+    step: int,
+    figures: StepFigures | None = None,
+) -> Losses:
+    """Add the gradients of one step, and return this process's part of the whole batch's losses.
+
+    Args:
+        figures: collects what the task did in each pass; the host waits for each.
+    """
     passes = [dict(zip(batch, parts, strict=True)) for parts in zip(*_cut(batch, sharding.micro_batch), strict=True)]
     labelled = [(one["mask"] != UNLABELLED).sum() for one in passes]
     total = fabric.all_reduce(sum(labelled), reduce_op="sum").clamp(min=1)
@@ -42,6 +56,8 @@ def backward(fabric: Fabric, task: nn.Module, batch: Batch, sharding: ShardedBat
             share = pixels / total
             # Distributed training averages over the processes, but the shares already add up to 1.
             fabric.backward(losses.blended * (share * sharding.processes))
+        if figures is not None:
+            figures.add(task.module.figures())
         parts.append(Losses(*(None if loss is None else loss.detach() * share for loss in losses)))
     return Losses(*(None if losses[0] is None else torch.stack(losses).sum() for losses in zip(*parts, strict=True)))
 
@@ -70,11 +86,13 @@ def run_steps(
         pin_memory=fabric.device.type == "cuda",
         worker_init_fn=ignore_interrupts,
     )
-    writer = RunWriter(recipe, fabric, task.module.model, optimizer, run)
     task.train()
     done = start
     with (
-        tqdm(total=len(steps) * recipe.batch, desc="training", unit=" episodes", disable=not writer.writes) as progress,
+        closing(RunWriter(recipe, fabric, task.module.model, optimizer, run, start)) as writer,
+        tqdm(
+            total=len(steps) * recipe.batch, desc=_title(recipe), unit=" episodes", disable=not writer.writes
+        ) as progress,
         interrupt_flag() as interrupted,
     ):
         for step, batch in zip(steps, loader, strict=True):
@@ -83,17 +101,23 @@ def run_steps(
                 group["lr"] = rate
             batch = {key: value.to(fabric.device, non_blocking=True) for key, value in batch.items()}
             optimizer.zero_grad()
-            losses = backward(fabric, task, batch, sharding, recipe.seed, step)
+            figures = StepFigures() if step % 10 == 0 or step + 1 == recipe.steps else None
+            losses = backward(fabric, task, batch, sharding, recipe.seed, step, figures)
             optimizer.step()
             done = step + 1
             progress.update(recipe.batch)
-            if step % 10 == 0 or done == recipe.steps:
-                progress.set_postfix(loss=f"{writer.log(step, rate, losses):.3f}")
+            if figures is not None:
+                progress.set_postfix(loss=f"{writer.log(step, rate, losses, figures):.3f}")
             stop = _any(fabric, interrupted.is_set())
             writer.keep(done, stop)
             if stop:
                 break
     return done
+
+
+def _title(recipe: Recipe) -> str:
+    """Which of the two runs of a comparison is trained, in words before the bar."""
+    return "training the baseline" if recipe.weight == 0 else "training SCNet"
 
 
 def loaders(recipe: Recipe) -> int:

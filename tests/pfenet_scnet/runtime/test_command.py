@@ -1,3 +1,4 @@
+import io
 import sys
 
 import pytest
@@ -66,3 +67,11 @@ def test_an_error_in_a_loader_process_is_said_without_its_traceback():
     with pytest.raises(ValueError, match="Original Traceback") as raised:
         next(iter(DataLoader(Broken(), num_workers=1)))
     assert one_line(raised.value) == "a.jpg: expected a picture, got none; get it anew"
+
+
+def test_what_a_console_cannot_show_is_written_out(monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
+    run_command(lambda _words: print("class naïve, λ"), [])
+    sys.stdout.flush()
+    assert written.getvalue().split() == [b"class", b"na\\xefve,", b"\\u03bb"]

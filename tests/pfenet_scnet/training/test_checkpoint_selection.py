@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -20,6 +21,10 @@ def recipe(scenes):
     )  # fmt: skip
 
 
+def evaluation(miou):
+    return SimpleNamespace(scores=SimpleNamespace(miou=miou, fb_iou=2 * miou))
+
+
 def test_candidates_come_regularly_and_at_the_end(recipe, tmp_path):
     selection = Selection(recipe, tmp_path)
     assert [step for step in range(1, 11) if selection.due(step)] == [4, 8, 10]
@@ -31,7 +36,7 @@ def test_keeps_the_best_and_a_later_equal_does_not_replace_it(recipe, tmp_path, 
     scores = iter([10.0, 30.0, 30.0, 20.0])
     monkeypatch.setattr(
         "training.checkpoint_selection.evaluate",
-        lambda *_: type("E", (), {"scores": type("S", (), {"miou": next(scores)})}),
+        lambda *_: evaluation(next(scores)),
     )
     selection, model = Selection(recipe, tmp_path), torch.nn.Linear(1, 1)
     for step in range(1, 5):
@@ -39,7 +44,8 @@ def test_keeps_the_best_and_a_later_equal_does_not_replace_it(recipe, tmp_path, 
         selection.look(model, step)
     assert torch.load(tmp_path / "best.pt", weights_only=True)["weight"] == 2
     rows = [json.loads(line) for line in (tmp_path / "selection.jsonl").read_text().splitlines()]
-    assert rows == [{"step": step, "miou": miou} for step, miou in zip((1, 2, 3, 4), (10, 30, 30, 20), strict=True)]
+    expected = zip((1, 2, 3, 4), (10, 30, 30, 20), strict=True)
+    assert rows == [{"step": step, "miou": miou, "fb_iou": 2 * miou} for step, miou in expected]
 
 
 def test_forgets_looks_that_a_resumed_run_will_take_again(recipe, tmp_path):
@@ -56,7 +62,7 @@ def test_base_selection_sees_no_novel_class_and_no_image_of_the_evaluation(recip
 
     def note(model, its_recipe, images, classes):
         seen.update(images=images, classes=classes, episodes=its_recipe.episodes)
-        return type("E", (), {"scores": type("S", (), {"miou": 1.0})})
+        return evaluation(1.0)
 
     monkeypatch.setattr("training.checkpoint_selection.evaluate", note)
     Selection(recipe, tmp_path).look(torch.nn.Linear(1, 1), 4)
@@ -75,6 +81,12 @@ def test_a_list_that_cannot_serve_is_refused_before_training(recipe, tmp_path):
 
 def test_a_look_evaluates_and_leaves_the_model_training(recipe, tmp_path):
     model = recipe.build_model().train()
-    Selection(recipe, tmp_path).look(model, 4)
+    line = Selection(recipe, tmp_path).look(model, 4)
     (row,) = [json.loads(line) for line in (tmp_path / "selection.jsonl").read_text().splitlines()]
-    assert 0 <= row["miou"] <= 100 and model.training and (tmp_path / "best.pt").is_file()
+    assert (
+        row == line
+        and 0 <= row["miou"] <= 100
+        and 0 <= row["fb_iou"] <= 100
+        and model.training
+        and (tmp_path / "best.pt").is_file()
+    )

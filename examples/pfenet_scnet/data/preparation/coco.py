@@ -14,6 +14,10 @@ from data.preparation.shared import image_size, link_folder, mask_names, require
 from data.preparation.workers import in_parallel
 
 URLS = "http://images.cocodataset.org/zips/{part}.zip and .../annotations/annotations_trainval2014.zip"
+BY_HAND = (
+    f"unpack {URLS.format(part='train2014')} and the same of val2014 in one folder, and give that as --coco, see "
+    "docs/data.md"
+)
 # Numbers of images that have an instance; PFENet's lists hold exactly these images.
 PUBLISHED = {"train2014": 82081, "val2014": 40137, "train2017": 117266, "val2017": 4952}
 

@@ -5,6 +5,8 @@ links to the images, and the names of the classes.
 """
 
 import hashlib
+import os
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -13,6 +15,7 @@ import numpy as np
 from PIL import Image
 from runtime.atomic_files import write_atomically, write_text_atomically
 from runtime.say import some
+from tqdm import tqdm
 
 from data.image_list import read_list
 from data.list_file import read_lines
@@ -84,14 +87,70 @@ def say_count(what: str, found: int, full: int) -> None:
 
 
 def link_folder(source: Path, out: Path) -> None:
-    """Make `out/NAME` a link to the folder of images; images are never copied."""
+    """Make `out/NAME` a link to the folder of images, so that none is copied.
+
+    Where no such link can be made, as on Windows without a privilege, the folder is made of hard links, or of copies
+    where source and target lie on two disks, and that is said.
+
+    Raises:
+        FileExistsError: something else lies there.
+    """
+    check_link(source, out)
     link = out / source.name
-    if link.is_symlink() and link.resolve() == source.resolve():
+    if link.is_symlink():
         return
-    if link.exists() or link.is_symlink():
-        raise FileExistsError(f"out: expected no {link} or a link to {source}, got another; choose an empty folder")
     out.mkdir(parents=True, exist_ok=True)
-    link.symlink_to(source.resolve(), target_is_directory=True)
+    if not link.exists():
+        try:
+            link.symlink_to(source.resolve(), target_is_directory=True)
+            return
+        except (OSError, NotImplementedError) as error:
+            print(f"{link}: no link to a folder can be made here ({error}), so each file gets a hard link or is copied")
+    _fill(link, source)
+
+
+def check_link(source: Path, out: Path) -> None:
+    """Refuse an `out` in which `link_folder` would find another `NAME`.
+
+    Raises:
+        FileExistsError: it holds one.
+    """
+    link = out / source.name
+    if link.is_symlink():
+        same = link.resolve() == source.resolve()
+    else:
+        same = not link.exists() or (link.is_dir() and all(_same(source / one, link / one) for one in _files(link)))
+    if not same:
+        raise FileExistsError(f"out: expected no {link} or a link to {source}, got another; choose an empty folder")
+
+
+def _fill(folder: Path, source: Path) -> None:
+    """Give every file of `source` a second name in `folder`, or a copy of its own; those that are there stay."""
+    for one in tqdm(_files(source), f"linking {source.name}", unit=" files"):
+        path = folder / one
+        if path.exists():
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.hardlink_to(source / one)
+        except (OSError, NotImplementedError):
+            unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+            shutil.copy2(source / one, unfinished)
+            unfinished.replace(path)
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files below a folder, as paths below it, without those that a process which was killed left unfinished."""
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return [path.relative_to(folder) for path in found if path.suffix != ".unfinished"]
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two names are those of one file, or of a file and its copy."""
+    if not one.is_file():
+        return False
+    ours, theirs = one.stat(), other.stat()
+    return os.path.samestat(ours, theirs) or (ours.st_size, ours.st_mtime) == (theirs.st_size, theirs.st_mtime)
 
 
 def write_list(out: Path, name: str, pairs: Sequence[tuple[str, str]]) -> str:

@@ -15,6 +15,9 @@ from tqdm import tqdm
 from data.damage import SKIP
 from data.pictures import Damaged
 
+# Windows waits for no more processes at a time.
+MOST = 61
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -56,7 +59,7 @@ def _finished(
     work: Callable[[Task], Result], tasks: Sequence[Task], title: str, name: Callable[[Task], object]
 ) -> Iterator[tuple[int, Result | Damaged]]:
     """Results as they come, with the task's place. Only a few tasks wait at a time, so that those in work are known."""
-    workers = min(os.cpu_count() or 1, len(tasks) or 1)
+    workers = min(os.cpu_count() or 1, len(tasks) or 1, MOST)
     queue = iter(enumerate(tasks))
     at_work: dict[Future[Result | Damaged], int] = {}
     with ProcessPoolExecutor(workers, initializer=ignore_interrupts, initargs=(0,)) as pool:
