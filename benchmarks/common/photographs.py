@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "examples" / "pfenet_scnet")]
 
 from data.pictures import read_image  # noqa: E402
-from data.synthetic import make_scenes  # noqa: E402
+from data.synthetic import DRAWING, make_scenes  # noqa: E402
 from data.transforms import normalise  # noqa: E402
 from model.backbones import build_backbone  # noqa: E402
 from torchvision.transforms import v2  # noqa: E402
@@ -45,7 +45,7 @@ def _batches(count: int, side: int, batch: int) -> Iterator[Tensor]:
 
 def image_files(count: int) -> list[Path]:
     """Images at even distances in the training list; benchmarks must not use the images that models are scored on."""
-    root = Path(os.environ.get("SELFCONTRAST_VOC") or make_scenes(ROOT / "runs" / "scenes-hidden0.25"))
+    root = Path(os.environ.get("SELFCONTRAST_VOC") or make_scenes(ROOT / "runs" / f"scenes-{DRAWING}-hidden0.25"))
     lines = (root / "ImageSets" / "Segmentation" / "train.txt").read_text().splitlines()
     names = [Path(line.split()[0]).stem for line in lines if line.strip()]
     if len(names) < count:

@@ -11,15 +11,14 @@ import argparse
 import os
 import sys
 import tempfile
+import time
 from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from threading import Event
 from types import ModuleType
 from typing import Any
 
-import torch
 from evaluation.evaluator import episodes_of
 from prediction.page.example import Example
 from prediction.page.figures import STYLE
@@ -29,6 +28,7 @@ from prediction.relevant_options import check_relevant
 from recipe import Recipe, recipe_of
 from run_folder.contradictions import check_evaluation
 from runtime.command import one_line, run_command
+from runtime.device import best_device
 from runtime.options import ExactParser, Range, given_options
 
 # The recipe's options that the page depends on: the model's, the task's, and those of the episodes to choose from.
@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> None:
     check_gradio()
     runs = load_runs(given.target, recipe, given.baseline, given.words)
     for model in runs.models.values():
-        model.to("cuda" if torch.cuda.is_available() else "cpu")
+        model.to(best_device())
     examples, missing = find_examples(recipe, "data" in given_options(given.words))
     with tempfile.TemporaryDirectory(prefix="selfcontrast-demo-") as uploads:
         gradio = load_gradio(uploads)
@@ -139,7 +139,9 @@ def serve(page: Any, gradio: ModuleType, port: int | None) -> None:
             raise
         raise ValueError(f"port: expected a free one, got {port}, which is in use; leave --port out") from None
     print(f"the page is at http://127.0.0.1:{page.server_port} and stays open until Ctrl-C", flush=True)
-    Event().wait()
+    # On Windows Ctrl-C does not end a wait without an end.
+    while True:
+        time.sleep(3600)
 
 
 if __name__ == "__main__":

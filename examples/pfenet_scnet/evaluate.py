@@ -10,15 +10,16 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from evaluation.evaluator import episodes_of, evaluate_seeds
 from evaluation.protocols import PROTOCOLS
+from evaluation.support_reliance import EVERY
 from recipe import Recipe, recipe_of
 from reporting.report import report
 from run_folder.contradictions import check_evaluation
 from run_folder.weights import load_model
 from runtime.atomic_files import write_text_atomically
 from runtime.command import run_command
+from runtime.device import best_device
 from runtime.options import ExactParser, Range, given_options
 
 
@@ -60,9 +61,9 @@ def main(arguments: list[str]) -> None:
     target, recipe, seeds = asked(arguments)
     images = recipe.evaluation_images()
     episodes_of(recipe, images)
-    model = load_model(target, recipe).to("cuda" if torch.cuda.is_available() else "cpu")
+    model = load_model(target, recipe).to(best_device())
     origin = None if target.is_dir() else target.name
-    result = report(recipe, evaluate_seeds(model, recipe, images, seeds), images, origin)
+    result = report(recipe, evaluate_seeds(model, recipe, images, seeds, supports=EVERY), images, origin)
     path = _result_file(target, recipe, seeds)
     write_text_atomically(path, json.dumps(result, indent=2) + "\n")
     print(f"written: {path}")

@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from data.mask_formats import parse_colour
 from prediction.marked_pictures import read_supports
 from prediction.picture_stream import PictureStream, check_ends
@@ -28,6 +27,7 @@ from run_folder.contradictions import check_evaluation
 from run_folder.weights import load_model
 from runtime.atomic_folder import check_free, whole_folder
 from runtime.command import run_command
+from runtime.device import best_device
 from runtime.options import ExactParser, Range
 from tqdm import tqdm
 
@@ -96,7 +96,7 @@ def main(arguments: list[str]) -> None:
     if not given.skip_damaged:
         check_ends(queries)
     stream = PictureStream(queries, upright, given.skip_damaged, recipe.size)
-    model = load_model(given.target, recipe).to("cuda" if torch.cuda.is_available() else "cpu")
+    model = load_model(given.target, recipe).to(best_device())
     try:
         probabilities = segment(model, supports, stream, recipe.size, recipe.batch)
     except UnseenSupport as error:
@@ -105,7 +105,7 @@ def main(arguments: list[str]) -> None:
         write = partial(write_results, folder, threshold=given.threshold, probabilities=given.probabilities)
         written = in_order(write, stream.answered(probabilities))
         rows = list(tqdm(written, "predicting", len(queries), unit=" pictures"))
-        (folder / "table.csv").write_text(as_csv(rows))
+        (folder / "table.csv").write_text(as_csv(rows), encoding="utf-8")
     print(as_text(rows))
     stream.say_damaged()
     print(ORIENTATIONS[given.orientation])

@@ -4,6 +4,7 @@ python examples/pfenet_scnet/train.py                          # drawn scenes, S
 python examples/pfenet_scnet/train.py --weight 0               # the PFENet baseline on the same episodes
 SELFCONTRAST_VOC=DIR python examples/pfenet_scnet/train.py     # photographs in VOC's layout
 python examples/pfenet_scnet/train.py --resume true            # go on where a run stopped
+python examples/pfenet_scnet/train.py --tensorboard true       # then, while it trains: tensorboard --logdir runs
 python examples/pfenet_scnet/train.py --recipe pascal_resnet50 --fold 2 --shot 1            # a cell of the paper
 torchrun --nproc-per-node 2 examples/pfenet_scnet/train.py --recipe pascal_resnet50        # the same on two GPUs
 """
@@ -14,15 +15,17 @@ from typing import Any
 
 import torch
 from evaluation.evaluator import evaluate
+from evaluation.support_reliance import EVERY
 from model.pfenet import PFENet
 from recipe import Recipe, read_recipe
 from reporting import paper
 from reporting.pictures import draw_curves, draw_sheet
-from reporting.report import report
+from reporting.report import report, run_result
 from run_folder.weights import load_model, load_weights
 from runtime.atomic_files import write_text_atomically
 from runtime.command import run_command
 from runtime.environment import environment
+from training.event_files import write_result
 from training.fit import fit, start_fabric
 
 
@@ -42,16 +45,16 @@ def _conclude(
     """Evaluate the selected weights, compare with the paper, write the result, draw."""
     load_weights(run, model, recipe.select)
     images = recipe.evaluation_images()
-    result = report(recipe, [evaluate(model, recipe, images)], images) | training
-    result |= {name: getattr(recipe, name) for name in ("steps", "weight", "seed", "batch", "select")}
+    scores = report(recipe, [evaluate(model, recipe, images, supports=EVERY)], images)
+    result = run_result(recipe, scores, training, len(recipe.listed_images().items))
     if recipe.benchmark:
-        comparison = paper.compare(recipe, result["miou"], len(recipe.listed_images().items))
-        paper.say(recipe, result["miou"], comparison)
-        result["paper"] = comparison._asdict()
+        paper.say(recipe, result["miou"], paper.Comparison(**result["paper"]))
     result["environment"] = environment()
     write_text_atomically(run / "result.json", json.dumps(result, indent=2) + "\n")
     draw_curves(run)
-    draw_sheet(run, _columns(recipe, model, device), recipe, images)
+    draw_sheet(run / "sheet.png", _columns(recipe, model, device), recipe, images)
+    if recipe.tensorboard:
+        write_result(run, result, run / "sheet.png")
     print(f"written: {run}/result.json, curves.png, sheet.png")
     return result
 
@@ -63,7 +66,7 @@ def _columns(recipe: Recipe, model: PFENet, device: torch.device) -> dict[str, P
     try:
         baseline = load_model(Path(recipe.baseline), recipe).to(device)
     except FileNotFoundError as error:
-        print(f"the sheet has no baseline column ({error}); run the same command with --weight 0 first")
+        print(f"the sheet has no baseline column ({error}); compare.py trains both and shows them side by side")
         return {"SCNet": model}
     return {"baseline": baseline, "SCNet": model}
 

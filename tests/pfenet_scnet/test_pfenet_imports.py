@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "pfenet_scnet"
-COMMANDS = {"train", "evaluate", "predict", "demo", "prepare", "leakage"}
+COMMANDS = {"train", "compare", "evaluate", "report", "predict", "demo", "prepare", "leakage"}
 # From the bottom up; a part may import itself and what stands above it here.
 ORDER = ("runtime", "data", "model", "recipe", "run_folder", "prediction", "evaluation", "training", "reporting")
+ORDER += ("comparison",)
 # Parts that know less than their place in the order allows.
 KNOWS = {"model": {"runtime"}, "reporting": {"data", "model", "recipe", "run_folder", "evaluation"}}
 MODULES = {path.relative_to(EXAMPLE).with_suffix("").as_posix(): path for path in EXAMPLE.rglob("*.py")}

@@ -62,6 +62,13 @@ def test_draws_scenes(run, tmp_path):
             ("coco-json", "--jason", "x"),
             "--jason: expected one of this command's options, got an unknown one; did you mean",
         ),
+        (
+            ("coco", "--download", "true"),
+            "download: expected none for COCO, which is fetched by hand, got it; unpack http",
+        ),
+        (("coco", "--coco=x", "--out=y", "--download=true"), "and give that as --coco, see docs/data.md"),
+        (("pascal", "--out", "y"), "voc: expected VOCdevkit/VOC2012, got none; unpack http"),
+        (("pascal", "--out", "y", "--download", "perhaps"), "download: expected true or false, got perhaps"),
         (("scenes", "--root", "x", "--train_scenes", "0"), "train_scenes: expected at least 1, got 0"),
         (("scenes", "--root", "x", "--seed", "-1"), "seed: expected at least 0, got -1"),
         (("scenes", "--root", "x", "--hidden", "2"), "hidden: expected 0 to 0.5, got 2"),

@@ -6,15 +6,17 @@ from dataclasses import replace
 import torch
 from data.episodes import Episode, digest
 from data.image_list import ImageList
-from model.pfenet import PFENet
+from model.pfenet import Extracted, PFENet
 from prediction.margins import at_size, margins
 from recipe import Recipe
 from torch import Tensor
 from tqdm import tqdm
 
-from evaluation.metrics import Evaluation, FoldMeter
+from evaluation.metrics import Evaluation
 from evaluation.protocols import PROTOCOLS
-from evaluation.shared_features import SharedFeatures, in_portions
+from evaluation.shared_features import SharedFeatures, Trial, in_portions
+from evaluation.support_reliance import EMPTY, OTHER_CLASS, OWN, draw_lenders, without_supports
+from evaluation.tally import Tally
 
 
 def episodes_of(recipe: Recipe, images: ImageList, classes: list[int] | None = None) -> list[Episode]:
@@ -26,46 +28,93 @@ def episodes_of(recipe: Recipe, images: ImageList, classes: list[int] | None = N
     return draw(images, classes or recipe.held_out_classes(), recipe.shot, recipe.evaluation_seed, recipe.episodes)
 
 
-def evaluate(model: PFENet, recipe: Recipe, images: ImageList, classes: list[int] | None = None) -> Evaluation:
+def evaluate(
+    model: PFENet,
+    recipe: Recipe,
+    images: ImageList,
+    classes: list[int] | None = None,
+    supports: Sequence[str] = (OWN,),
+) -> Evaluation:
     """Scores over the episodes of the recipe's seed; `classes` are the novel ones by default."""
-    return evaluate_seeds(model, recipe, images, [recipe.evaluation_seed], classes)[0]
+    return evaluate_seeds(model, recipe, images, [recipe.evaluation_seed], classes, supports)[0]
 
 
 @torch.no_grad()
 def evaluate_seeds(
-    model: PFENet, recipe: Recipe, images: ImageList, seeds: Sequence[int], classes: list[int] | None = None
+    model: PFENet,
+    recipe: Recipe,
+    images: ImageList,
+    seeds: Sequence[int],
+    classes: list[int] | None = None,
+    supports: Sequence[str] = (OWN,),
 ) -> list[Evaluation]:
-    """One evaluation for each seed, all on the same backbone features; the model stays in eval mode."""
+    """One evaluation for each seed, all on the same backbone features; the model stays in eval mode.
+
+    Args:
+        supports: which supports the queries are predicted with. With `EVERY` of support_reliance.py each evaluation
+            says how far the model relies on its supports.
+    """
     model.eval()
     classes = classes or recipe.held_out_classes()
     drawn = [episodes_of(replace(recipe, evaluation_seed=seed), images, classes) for seed in seeds]
-    meters = [FoldMeter(classes) for _ in seeds]
-    todo = [(episode, meter) for episodes, meter in zip(drawn, meters, strict=True) for episode in episodes]
+    lenders = [draw_lenders(*pair) for pair in zip(drawn, seeds, strict=True)] if OTHER_CLASS in supports else []
+    if not all(lenders):
+        supports, lenders = [kind for kind in supports if kind != OTHER_CLASS], []
+    tallies = [Tally(classes, supports) for _ in seeds]
+    todo = [
+        (Trial(episode, lenders[place][index] if lenders else None), tallies[place])
+        for place, episodes in enumerate(drawn)
+        for index, episode in enumerate(episodes)
+    ]
     # Episodes of one class share images, so sorting by class needs the fewest backbone passes.
-    todo.sort(key=lambda pair: pair[0].novel_class)
-    predictions = _predictions(model, recipe, images, [episode for episode, _ in todo])
-    for (episode, meter), (prediction, truth) in zip(todo, predictions, strict=True):
-        meter.update(prediction, truth, episode.novel_class)
+    todo.sort(key=lambda pair: pair[0].episode.novel_class)
+    found = _answers(model, recipe, images, [trial for trial, _ in todo], supports)
+    for (trial, tally), (answers, truth) in zip(todo, found, strict=True):
+        tally.update(trial.episode, answers, truth)
     return [
-        Evaluation(meter.scores(), meter.every_pixel_foreground(), seed, len(episodes), digest(images, episodes))
-        for meter, seed, episodes in zip(meters, seeds, drawn, strict=True)
+        tally.evaluation(seed, digest(images, episodes))
+        for tally, seed, episodes in zip(tallies, seeds, drawn, strict=True)
     ]
 
 
-def _predictions(
-    model: PFENet, recipe: Recipe, images: ImageList, episodes: list[Episode]
+def predictions(
+    model: PFENet, recipe: Recipe, images: ImageList, episodes: Sequence[Episode], title: str | None = None
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Foreground (h, w) and truth of each episode, in order."""
-    with tqdm(total=len(episodes), desc=f"{recipe.shot}-shot evaluation", unit=" episodes") as progress:
-        for portion in in_portions(episodes, _room(model, recipe)):
-            shared = SharedFeatures(model, images, portion, PROTOCOLS[recipe.protocol], recipe.size, recipe.workers)
+    """Foreground (h, w) and truth of each episode, in order, as they are scored; `title` stands before the bar."""
+    found = _answers(model, recipe, images, [Trial(episode) for episode in episodes], (OWN,), title)
+    return ((answers[OWN], truth) for answers, truth in found)
+
+
+@torch.no_grad()
+def _answers(
+    model: PFENet,
+    recipe: Recipe,
+    images: ImageList,
+    trials: Sequence[Trial],
+    supports: Sequence[str],
+    title: str | None = None,
+) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
+    """Foreground (h, w) under each kind of supports, and the truth of each trial, in order."""
+    with tqdm(total=len(trials), desc=title or f"{recipe.shot}-shot evaluation", unit=" episodes") as progress:
+        for portion in in_portions(trials, _room(model, recipe)):
+            episodes, lenders = [one.episode for one in portion], [one.lender for one in portion if one.lender]
+            protocol = PROTOCOLS[recipe.protocol]
+            shared = SharedFeatures(model, images, episodes, protocol, recipe.size, recipe.workers, lenders)
             for start in range(0, len(portion), recipe.batch):
                 batch = portion[start : start + recipe.batch]
-                found = margins(model, shared.extracted(batch), recipe.size)
-                for margin, episode in zip(found, batch, strict=True):
+                found = {kind: margins(model, _shown(shared, batch, kind), recipe.size) for kind in supports}
+                for place, (episode, _) in enumerate(batch):
                     truth = shared.truth(episode)
-                    yield at_size(margin, truth.shape) > 0, truth
+                    yield {kind: at_size(margin[place], truth.shape) > 0 for kind, margin in found.items()}, truth
                 progress.update(len(batch))
+
+
+def _shown(shared: SharedFeatures, batch: Sequence[Trial], kind: str) -> Extracted:
+    """A batch with one kind of supports."""
+    episodes = [trial.episode for trial in batch]
+    if kind == OTHER_CLASS:
+        return shared.extracted(episodes, [trial.lender for trial in batch if trial.lender])
+    return without_supports(shared.extracted(episodes)) if kind == EMPTY else shared.extracted(episodes)
 
 
 def _room(model: PFENet, recipe: Recipe) -> int:

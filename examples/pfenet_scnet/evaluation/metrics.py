@@ -4,7 +4,15 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+from data.episodes import Episode
 from torch import Tensor
+
+
+class ScoredEpisode(NamedTuple):
+    """An episode and the pixels of its query, (2, 2) int64: by truth and by prediction, 0 background, 1 foreground."""
+
+    episode: Episode
+    pixels: Tensor
 
 
 @dataclass(frozen=True)
@@ -16,10 +24,21 @@ class FoldScores:
     class_iou: dict[int, float | None]
 
 
+class Reliance(NamedTuple):
+    """mIoU of the same queries and truths with other supports, in percent, see support_reliance.py.
+
+    `other_class` is None where there is only one class.
+    """
+
+    other_class: float | None
+    empty: float
+
+
 class Evaluation(NamedTuple):
     """A model's scores on one seed's episodes.
 
-    `chance` is the mIoU of calling every pixel foreground; a model that learnt anything beats it.
+    `chance` is the mIoU of calling every pixel foreground; a model that learnt anything beats it. `by_episode` holds
+    the episodes with their pixels, sorted by class. `reliance` is None where it was not asked for.
     """
 
     scores: FoldScores
@@ -27,6 +46,8 @@ class Evaluation(NamedTuple):
     seed: int
     episodes: int
     digest: str
+    by_episode: tuple[ScoredEpisode, ...] = ()
+    reliance: Reliance | None = None
 
 
 class FoldMeter:
@@ -34,7 +55,9 @@ class FoldMeter:
 
     >>> meter = FoldMeter([6, 7])
     >>> meter.update(torch.tensor([[1, 1, 0, 0]]), torch.tensor([[1, 0, 0, 255]]), 6)
-    >>> meter.update(torch.tensor([[1, 1]]), torch.tensor([[1, 1]]), 7)
+    tensor([[1, 1],
+            [0, 1]])
+    >>> _ = meter.update(torch.tensor([[1, 1]]), torch.tensor([[1, 1]]), 7)
     >>> scores = meter.scores()
     >>> scores.class_iou, scores.miou, round(scores.fb_iou, 2)
     ({6: 50.0, 7: 100.0}, 75.0, 62.5)
@@ -45,16 +68,20 @@ class FoldMeter:
         # By class, truth and prediction.
         self.pixels = torch.zeros(len(classes), 2, 2, dtype=torch.int64)
 
-    def update(self, prediction: Tensor, truth: Tensor, novel_class: int) -> None:
-        """Add one episode: prediction and truth (H, W) of 0 and 1; pixels whose truth is 255 do not count."""
+    def update(self, prediction: Tensor, truth: Tensor, novel_class: int) -> Tensor:
+        """Add one episode: prediction and truth (H, W) of 0 and 1; pixels whose truth is 255 do not count.
+
+        Returns the episode's pixels, (2, 2) int64: by truth and by prediction.
+        """
         if prediction.shape != truth.shape:
             raise ValueError(
                 f"prediction: expected the truth's shape {tuple(truth.shape)}, got {tuple(prediction.shape)}; "
                 "resize the logits to the truth first"
             )
         codes = torch.where(truth == 255, 4, 2 * truth.to(torch.uint8) + prediction.to(torch.uint8))
-        counts = torch.bincount(codes.flatten(), minlength=5)[:4].view(2, 2)
-        self.pixels[self.classes.index(novel_class)] += counts.cpu()
+        counts = torch.bincount(codes.flatten(), minlength=5)[:4].view(2, 2).cpu()
+        self.pixels[self.classes.index(novel_class)] += counts
+        return counts
 
     def scores(self) -> FoldScores:
         """A class that no episode showed has no IoU and stays out of the mean."""

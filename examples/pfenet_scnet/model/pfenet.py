@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.backbones import Backbone
+from model.backbone import Backbone
+from model.token_grid import maps_of
 
 Logits = tuple[Tensor, ...]
 
@@ -139,7 +140,7 @@ class PFENet(nn.Module):
         enriched: list[Tensor] = []
         scale_logits: list[Tensor] = []
         for index, scale in enumerate(self.scales):
-            pooled = F.adaptive_avg_pool2d(features, scale)
+            pooled = _pool(features, scale)
             # Nearest, not pooled: a cell is compared with one prototype and never with a mixture of two.
             prototypes = F.interpolate(prototype_map, (scale, scale), mode="nearest-exact")
             merged = self.init_merge[index](torch.cat([pooled, prototypes, _resize(prior, (scale, scale))], 1))
@@ -168,7 +169,7 @@ class PFENet(nn.Module):
         """The joined mid-level features of images (N, 3, H, W), and the features of layer3 alone."""
         layer2 = self.layer2(self.layer1(self.layer0(images)))
         layer3 = self.layer3(layer2)
-        return _join(layer2, layer3), layer3
+        return _join(maps_of(layer2), maps_of(layer3)), layer3
 
     def masked_high_level(self, layer3: Tensor, masks: Tensor) -> Tensor:
         """High-level features of the foreground alone, masked before and after layer4; masks (N, H, W)."""
@@ -217,6 +218,13 @@ def _prior_mask(query: Tensor, support: Tensor) -> Tensor:
     best = (F.normalize(foreground, dim=2) @ F.normalize(query.flatten(2), dim=1)).max(1).values
     low, high = best.amin(1, keepdim=True), best.amax(1, keepdim=True)
     return ((best - low) / (high - low + 1e-7)).view(-1, 1, *query.shape[2:])
+
+
+def _pool(maps: Tensor, scale: int) -> Tensor:
+    """Means over a grid of `scale` cells a side. MPS has those of sizes that divide, a CPU all."""
+    if maps.device.type == "mps" and any(side % scale for side in maps.shape[2:]):
+        return F.adaptive_avg_pool2d(maps.cpu(), scale).to(maps.device)
+    return F.adaptive_avg_pool2d(maps, scale)
 
 
 def _resize(maps: Tensor, size: tuple[int, ...]) -> Tensor:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from model.backbones import BACKBONES
+from model.backbones import check_backbone
 from runtime.options import Range, check_choice
 
 from selfcontrast.auxiliary import PARTITIONS, PRIORS
@@ -35,7 +35,7 @@ RANGES = {
     "workers": PLACE,
     "checkpoint_every": COUNT,
 }
-CHOICES = {"backbone": tuple(BACKBONES), "partition": PARTITIONS, "prior": PRIORS}
+CHOICES = {"partition": PARTITIONS, "prior": PRIORS}
 
 
 def check_values(recipe: Any) -> None:
@@ -48,6 +48,7 @@ def check_values(recipe: Any) -> None:
         allowed.check(name, getattr(recipe, name))
     for name, choices in CHOICES.items():
         check_choice(name, getattr(recipe, name), choices)
+    check_backbone(recipe.backbone)
     if not recipe.scales:
         raise ValueError("scales: expected at least one side of a grid, got none; change --scales, as in [14,7,4]")
     for scale in recipe.scales:

@@ -74,7 +74,7 @@ def saved_options(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: expected the recipe of a run, got no such file; give a run's folder")
     try:
-        found = yaml.safe_load(path.read_text())
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError):
         found = None
     found = found if isinstance(found, dict) else {}

@@ -1,6 +1,7 @@
 """The recipe of a run: one dataclass, and what it builds."""
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,8 +12,9 @@ import yaml
 from data.episodes import Episode, ImageEpochs, sample_episodes
 from data.folds import Split, class_names
 from data.image_list import USUAL_MIN_PIXELS, ImageList, read_list
-from data.synthetic import MIN_PIXELS, make_scenes
-from model.backbones import Backbone, build_backbone
+from data.synthetic import DRAWING, MIN_PIXELS, make_scenes
+from model.backbone import Backbone, check_size
+from model.backbones import build_backbone
 from model.pfenet import PFENet
 from runtime.atomic_files import write_text_atomically
 
@@ -20,6 +22,8 @@ from recipe.ranges import check_values
 from selfcontrast import SelfContrastiveAuxiliary
 
 USUAL_FOLD = 2
+# What no file's name holds on Windows, and a slash nowhere.
+ILLEGAL = re.compile(r'[<>:"/\\|?*]')
 
 
 @dataclass
@@ -41,8 +45,9 @@ class Recipe:
         skip_damaged: leave out pictures and masks that are cut off or damaged, and say how many; otherwise such a file
             ends the run.
         hidden: share of the drawn training scenes that hide a novel object.
-        backbone: see model/backbones.py.
-        backbone_weights: "imagenet" or a checkpoint's path.
+        backbone: efficientnet_lite0, efficientnet_lite2, resnet50, resnet101, vgg16_bn, or timm:NAME for a ConvNeXt or
+            vision transformer from timm.
+        backbone_weights: "imagenet" for what the package or the download brings, or a checkpoint's path.
         channels: compared channels D; the published model has 256.
         scales: pooled grids; the published model has 60, 30, 15, 8.
         live_statistics: batch normalisation of the frozen backbone in training mode, as in the published code.
@@ -82,6 +87,7 @@ class Recipe:
         checkpoint_every: steps between checkpoints.
         out: the run's folder. By default runs/ and a name made of what differs between runs.
         resume: go on from the checkpoint in `out` if there is one.
+        tensorboard: write TensorBoard's files below `out` too: losses, figures of the task, scores and pictures.
         baseline: a run folder whose predictions stand beside this run's in the sheet. By default the one that the same
             recipe with weight 0 writes, where it exists.
     """
@@ -131,6 +137,7 @@ class Recipe:
     checkpoint_every: int = 100
     out: str | None = None
     resume: bool = False
+    tensorboard: bool = False
     baseline: str | None = None
 
     def __post_init__(self) -> None:
@@ -152,7 +159,7 @@ class Recipe:
         """Settle where the data are; scenes are drawn where none are named."""
         self.data = self.data or os.environ.get("SELFCONTRAST_VOC")
         drawn = self.data is None
-        self.data = self.data or f"runs/scenes-hidden{self.hidden:g}"
+        self.data = self.data or f"runs/scenes-{DRAWING}-hidden{self.hidden:g}"
         if self.min_pixels is None:
             self.min_pixels = MIN_PIXELS if drawn else USUAL_MIN_PIXELS
         if drawn:
@@ -185,7 +192,8 @@ class Recipe:
     @property
     def held_out(self) -> str:
         """What is held out, as folders and files name it."""
-        return f"fold{self.fold}" if self.novel_classes is None else "novel-" + "-".join(self._named())
+        named = ILLEGAL.sub("_", "-".join(self._named()))
+        return f"fold{self.fold}" if self.novel_classes is None else f"novel-{named}"
 
     @property
     def held_out_words(self) -> str:
@@ -199,7 +207,7 @@ class Recipe:
     def _folder(self, weight: float) -> str:
         task = "baseline" if weight == 0 else f"scnet-weight{weight:g}-n{self.num_prototypes}-{self.prior}"
         data = Path(self.data or "").name + (f"-{self.shot}shot" if self.shot > 1 else "")
-        backbone = f"{self.backbone}-cached" if self.cache_features else self.backbone
+        backbone = self.backbone.replace(":", "-") + ("-cached" if self.cache_features else "")
         return f"runs/{data}-{backbone}-{self.held_out}-{self.novel}-{self.steps}steps-seed{self.seed}/{task}"
 
     def training_episodes(self, images: ImageList) -> Sequence[Episode]:
@@ -231,7 +239,12 @@ class Recipe:
         return self.model_on(build_backbone(self.backbone, self.backbone_weights))
 
     def model_on(self, backbone: Backbone) -> PFENet:
-        """The model on any backbone."""
+        """The model on any backbone.
+
+        Raises:
+            ValueError: pictures of this size cannot be cut into the backbone's patches.
+        """
+        check_size(self.size, backbone.patch)
         return PFENet(backbone, self.channels, tuple(self.scales), self.live_statistics)
 
     def build_auxiliary(self, generator: torch.Generator | None = None) -> SelfContrastiveAuxiliary:

@@ -85,7 +85,7 @@ def method_of(recipe: Recipe) -> str:
 def paper_cell(recipe: Recipe) -> float | None:
     """The mIoU that the paper prints for this benchmark, backbone, shot, method and fold."""
     wanted = (recipe.benchmark, recipe.backbone, str(recipe.shot), method_of(recipe))
-    with CELLS.open(newline="") as file:
+    with CELLS.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             if (row["benchmark"], row["backbone"], row["shot"], row["method"]) == wanted:
                 return float(row[f"fold{recipe.fold}"])

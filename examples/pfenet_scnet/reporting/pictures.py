@@ -1,26 +1,29 @@
-"""Pictures of a run: learning curves, and a sheet of query, truth, regions and predictions."""
+"""Pictures of a run: learning curves, and a sheet of episodes with what each model finds."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 
 import matplotlib
-import torch
 from data.episodes import Episode
 from data.image_list import ImageList
-from data.transforms import EpisodeDataset, displayable
 from evaluation.evaluator import episodes_of
-from evaluation.protocols import PROTOCOLS
 from matplotlib import pyplot
+from matplotlib.axes import Axes
 from model.pfenet import PFENet
 from recipe import Recipe
 from run_folder.rows import read_rows
 from torch import Tensor
 
-from selfcontrast import overlay_labels
+from reporting.episode_pictures import EpisodePictures, episode_pictures
 
 matplotlib.use("Agg")
 
-ROWS = 8
+ROWS = 6
+# At this width and 100 dots an inch the sheet has 1,000 pixels, and its letters can be read.
+WIDTH_INCHES = 10
+TITLE_LETTERS = 16
+GREY = "#555555"
 
 
 def draw_curves(run: Path) -> None:
@@ -37,67 +40,88 @@ def draw_curves(run: Path) -> None:
     pyplot.close(figure)
 
 
-def draw_sheet(run: Path, models: dict[str, PFENet], recipe: Recipe, images: ImageList) -> None:
-    """`sheet.png`: the first episodes of the evaluation, a column for each model in `models`."""
-    shown = episodes_of(recipe, images)[:ROWS]
-    notes = [images.class_names[episode.novel_class - 1] for episode in shown]
-    draw_episodes(run / "sheet.png", models, recipe, images, shown, notes)
+def draw_sheet(path: Path, models: dict[str, PFENet], recipe: Recipe, images: ImageList, heading: str = "") -> None:
+    """A sheet of the evaluation's episodes, a column for each model in `models`."""
+    shown = spread_over_classes(episodes_of(recipe, images), ROWS)
+    draw_episodes(path, models, recipe, images, shown, heading=heading)
 
 
-@torch.no_grad()
+def spread_over_classes(episodes: Sequence[Episode], count: int) -> list[Episode]:
+    """Some episodes, chosen without a look at any score: the first of each class, then the second, and so on.
+
+    >>> [(e.novel_class, e.query) for e in spread_over_classes([Episode(2, 0, (1,)), Episode(2, 3, (1,)),
+    ...  Episode(2, 4, (1,)), Episode(1, 5, (6,))], 3)]
+    [(1, 5), (2, 0), (2, 3)]
+    """
+    place: dict[int, int] = {}
+    turns = []
+    for index, episode in enumerate(episodes):
+        place[episode.novel_class] = place.get(episode.novel_class, -1) + 1
+        turns.append((place[episode.novel_class], episode.novel_class, index))
+    chosen = [episodes[index] for *_, index in sorted(turns)[:count]]
+    return sorted(chosen, key=lambda episode: episode.novel_class)
+
+
 def draw_episodes(
     path: Path,
     models: dict[str, PFENet],
     recipe: Recipe,
     images: ImageList,
     shown: Sequence[Episode],
-    notes: Sequence[str],
+    notes: Sequence[str] | None = None,
+    heading: str = "",
 ) -> None:
-    """Draw a row for each episode, with a note on its support."""
-    dataset = EpisodeDataset(images, shown, PROTOCOLS[recipe.protocol].transform(recipe.size))
-    titles = ["support", "query", "truth", "regions", *models]
+    """Draw a row for each episode, with its class or a note of your own under its support."""
+    rows = episode_pictures(models, recipe, images, shown)
+    columns = ["support", "query", "truth", "regions", *models]
+    heights = [_height(row, WIDTH_INCHES / len(columns)) for row in rows]
     figure, grid = pyplot.subplots(
-        len(shown), len(titles), figsize=(2 * len(titles), 2 * len(shown)), squeeze=False, layout="constrained"
+        len(rows),
+        len(columns),
+        figsize=(WIDTH_INCHES, sum(heights) + 1.0),
+        height_ratios=heights,
+        squeeze=False,
+        layout="constrained",
     )
-    for axis, title in zip(grid[0], titles, strict=True):
-        axis.set_title(title)
-    samples = (dataset[i] for i in range(len(shown)))
-    for row, sample, note in zip(grid, samples, notes, strict=True):
-        for axis, picture in zip(row, _row(sample, list(models.values()), recipe), strict=True):
-            axis.imshow(picture.permute(1, 2, 0).numpy())
-            axis.set_axis_off()
-        row[0].text(3, 14, note, color="white", backgroundcolor="black", fontsize=7)
-    figure.savefig(path, dpi=80)
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0.01)
+    for axes, title in zip(grid[0], columns, strict=True):
+        axes.set_title(fill(title, TITLE_LETTERS), fontsize=11, fontweight="bold")
+    for axes, row, note in zip(grid, rows, notes or [row.class_name for row in rows], strict=True):
+        _draw_row(axes, row, note)
+    if heading:
+        figure.suptitle(heading, fontsize=10)
+    figure.supxlabel(
+        "White line: the mask of the class. Coloured: the truth, the regions of background, what each model calls "
+        "foreground. Striped: not labelled. IoU in percent.",
+        fontsize=8,
+        color=GREY,
+    )
+    figure.savefig(path, dpi=150)
     pyplot.close(figure)
 
 
-def _row(sample: dict[str, Tensor], models: list[PFENet], recipe: Recipe) -> list[Tensor]:
-    query, support = displayable(sample["query"]), displayable(sample["supports"][0])
-    device = next(models[0].parameters()).device
-    episode = [sample[key][None].to(device) for key in ("query", "supports", "support_masks")]
-    logits = [model.eval()(*episode) for model in models]
-    encoded = models[-1].encode(*episode)
-    generator = torch.Generator().manual_seed(recipe.seed)
-    regions = (
-        recipe.build_auxiliary(generator)
-        .contrast(
-            encoded.features,
-            encoded.high_level,
-            sample["mask"][None].to(device),
-            compare=models[-1].compare,
-            prior=encoded.prior,
-        )
-        .regions[0]
-    )
-    in_region, region = regions.byte().max(0)
-    return [
-        overlay_labels(support, _foreground(sample["support_masks"][0])),
-        query,
-        overlay_labels(query, _foreground(sample["mask"])),
-        overlay_labels(query, torch.where(in_region.bool(), region, -1).cpu()),
-        *(overlay_labels(query, one[0].argmax(0).cpu() - 1) for one in logits),
-    ]
+def _height(row: EpisodePictures, width: float) -> float:
+    """Of a row with its captions, in inches; a tall picture is drawn narrower than its column."""
+    tallest = max(picture.shape[1] / picture.shape[2] for picture in (row.support, row.query))
+    return width * min(tallest, 1.0) + 0.19
 
 
-def _foreground(mask: Tensor) -> Tensor:
-    return torch.where(mask == 1, 0, -1)
+def _draw_row(axes: Sequence[Axes], row: EpisodePictures, note: str) -> None:
+    support = note if row.shots == 1 else f"{note}, 1 of {row.shots}"
+    scores = sorted(one or 0.0 for one in row.iou.values())
+    # Of two equal models none is the better one.
+    best = scores[-1] if len(scores) > 1 and round(scores[-1]) > round(scores[-2]) else None
+    _draw(axes[0], row.support, support)
+    for one, picture in zip(axes[1:4], (row.query, row.truth, row.regions), strict=True):
+        _draw(one, picture)
+    for one, (name, picture) in zip(axes[4:], row.predictions.items(), strict=True):
+        iou = row.iou[name]
+        words = "nothing to find" if iou is None else f"IoU {iou:.0f}"
+        _draw(one, picture, words, best is not None and iou == best)
+
+
+def _draw(axes: Axes, picture: Tensor, caption: str = "", bold: bool = False) -> None:
+    axes.imshow(picture.permute(1, 2, 0).numpy(), interpolation="antialiased")
+    axes.set(xticks=[], yticks=[], anchor="N")
+    axes.spines[:].set_visible(False)
+    axes.set_xlabel(caption, fontsize=10, labelpad=2, fontweight="bold" if bold else "normal")

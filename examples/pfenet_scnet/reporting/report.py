@@ -8,6 +8,9 @@ from data.image_list import ImageList
 from evaluation.metrics import Evaluation
 from recipe import Recipe
 
+from reporting import paper
+from reporting.reliance import reliance_line, reliance_of
+
 
 def report(
     recipe: Recipe, evaluations: Sequence[Evaluation], images: ImageList, origin: str | None = None
@@ -17,24 +20,32 @@ def report(
     `origin` says where the weights come from, if not from a run of this recipe. The spread is the sample standard
     deviation over the seeds; None for a single seed.
     """
-    rows = {
-        images.class_names[c - 1]: _over([e.scores.class_iou[c] for e in evaluations]) for c in _classes(evaluations)
-    }
-    miou, fb_iou = (_over([getattr(e.scores, name) for e in evaluations]) for name in ("miou", "fb_iou"))
-    chance = mean(e.chance for e in evaluations)
+    found = scores_of(recipe, evaluations, images, origin)
     print(f"\n{'class':>20}   IoU %")
-    for name, (iou, spread) in rows.items():
-        print(f"{name:>20}   {'no pixel seen' if iou is None else _percent(iou, spread)}")
-    print(f"{'mIoU':>20}   {_percent(*miou)}   (every pixel foreground: {chance:.1f})")
-    print(f"{'FB-IoU':>20}   {_percent(*fb_iou)}")
-    origin = origin or _training(recipe)
-    print(_setting(recipe, evaluations, origin))
+    for c in _classes(evaluations):
+        iou, spread = _class_iou(evaluations, c)
+        print(f"{images.class_names[c - 1]:>20}   {'no pixel seen' if iou is None else _percent(iou, spread)}")
+    everywhere = f"(every pixel foreground: {found['every_pixel_foreground_miou']:.1f})"
+    print(f"{'mIoU':>20}   {_percent(found['miou'], found['miou_spread'])}   {everywhere}")
+    print(f"{'FB-IoU':>20}   {_percent(found['fb_iou'], found['fb_iou_spread'])}")
+    if found["support_reliance"]:
+        print(f"{'support reliance':>20}   {reliance_line(found['support_reliance'])}")
+    print(_setting(recipe, evaluations, found["weights"]))
+    return found
+
+
+def scores_of(
+    recipe: Recipe, evaluations: Sequence[Evaluation], images: ImageList, origin: str | None = None
+) -> dict[str, Any]:
+    """The scores of an evaluation and all that makes them comparable with others, as `report` returns them."""
+    miou, fb_iou = (_over([getattr(e.scores, name) for e in evaluations]) for name in ("miou", "fb_iou"))
     return {
-        "weights": origin,
+        "weights": origin or _training(recipe),
         "miou": miou[0],
         "fb_iou": fb_iou[0],
-        "class_iou": {name: iou for name, (iou, _) in rows.items()},
-        "every_pixel_foreground_miou": chance,
+        "class_iou": {images.class_names[c - 1]: _class_iou(evaluations, c)[0] for c in _classes(evaluations)},
+        "every_pixel_foreground_miou": mean(e.chance for e in evaluations),
+        "support_reliance": reliance_of(evaluations),
         "episodes": evaluations[0].episodes,
         "episodes_digest": "-".join(e.digest for e in evaluations),
         "data": recipe.data,
@@ -49,8 +60,27 @@ def report(
     }
 
 
+def run_result(recipe: Recipe, scores: dict[str, Any], training: dict[str, Any], listed: int) -> dict[str, Any]:
+    """The content of a run's result.json but for the versions: scores, training, the paper's cell where there is one.
+
+    Args:
+        scores: as `scores_of` or `report` gives them.
+        training: the record of the training.
+        listed: images in the training list, before the fold's selection.
+    """
+    result = scores | training
+    result |= {name: getattr(recipe, name) for name in ("steps", "weight", "seed", "batch", "select")}
+    if recipe.benchmark:
+        result["paper"] = paper.compare(recipe, scores["miou"], listed)._asdict()
+    return result
+
+
 def _classes(evaluations: Sequence[Evaluation]) -> list[int]:
     return list(evaluations[0].scores.class_iou)
+
+
+def _class_iou(evaluations: Sequence[Evaluation], c: int) -> tuple[float | None, float | None]:
+    return _over([e.scores.class_iou[c] for e in evaluations])
 
 
 def _over(values: list[float | None]) -> tuple[float | None, float | None]:

