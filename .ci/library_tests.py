@@ -7,7 +7,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).parents[1] / "tests"
 # These need the example, its packages or the tools that build what is published.
-AROUND = {"pfenet_scnet", "experiments", "benchmarks", "docs", "loops", "package", "upstream", "test_readme.py"}
+AROUND = {"pfenet_scnet", "experiments", "benchmarks", "docs", "loops", "package", "upstream"}
 
 if __name__ == "__main__":
     found = [

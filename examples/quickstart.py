@@ -1,7 +1,4 @@
-"""Your own model, three lines: name its comparison, and add SCNet's task to its loss.
-
-python examples/quickstart.py
-"""
+"""Your own model, three lines: name its comparison, and add SCNet's task to its loss."""
 
 import torch
 import torch.nn.functional as F
@@ -37,6 +34,7 @@ def squares(count: int) -> tuple[Tensor, Tensor]:
     return images, masks
 
 
+# %%
 torch.manual_seed(0)
 model = TinyModel()
 auxiliary = SelfContrastiveAuxiliary(num_prototypes=3, weight=0.5)
@@ -53,3 +51,9 @@ for step in range(30):
     optimizer.step()
     if step % 10 == 9:
         print(f"step {step + 1}: L1 {main_loss.item():.3f}, blended {loss.item():.3f}")
+
+# %% tags=["active-ipynb"]
+# from PIL import Image
+# from selfcontrast import show_contrast  # query, regions, background, prototype map, logits, target
+# contrast = auxiliary.contrast(features, model.high(features), mask, model.compare)
+# Image.fromarray(show_contrast((255 * query[0]).byte(), mask[0], contrast).movedim(0, 2).numpy()).resize((788, 128), 0)
