@@ -15,16 +15,19 @@ from torch import Generator, Tensor, nn
 from selfcontrast.batchnorm import KeepRunningStatistics
 from selfcontrast.blended_step import BlendedStep, keep, log_of, without_pass
 from selfcontrast.clustering import ENGINES, SEEDINGS, Engine, Seeding, cosine_kmeans, spatial_pyramid
-from selfcontrast.contrast import Prepared, SelfContrast, check_logits
+from selfcontrast.contrast import Prepared, SelfContrast, call_compare, check_logits
 from selfcontrast.errors import (
     check_batch,
     check_choice,
     check_count,
-    check_features,
-    check_finite,
+    check_generator,
+    check_map,
     check_mask,
+    check_tensors,
     check_weight,
     require,
+    warn_of_eval_mode,
+    warn_of_no_foreground,
 )
 from selfcontrast.loss import Criterion, Logits, contrast_loss, contrast_target, cross_entropy
 from selfcontrast.prototypes import (
@@ -107,6 +110,7 @@ class SelfContrastiveAuxiliary(nn.Module):
         check_choice(prior, PRIORS, "prior")
         check_choice(seeding, SEEDINGS, "seeding")
         check_choice(engine, ENGINES, "engine")
+        check_generator(generator)
         if partition == "pyramid":
             square = isqrt(num_prototypes) ** 2 == num_prototypes
             require(
@@ -170,6 +174,7 @@ class SelfContrastiveAuxiliary(nn.Module):
         The other arguments, and what is refused, are those of `contrast`.
         """
         if not self.training:
+            warn_of_eval_mode(main_loss)
             return main_loss
         if self.weight == 0:
             self.last_step = without_pass(main_loss)
@@ -222,7 +227,7 @@ class SelfContrastiveAuxiliary(nn.Module):
         prepared = self.prepare(features, high_level, mask, support=support)
         extras = () if prior is None else (self.counter_prior(prior),)
         with KeepRunningStatistics():
-            logits = compare(features, prepared.prototype_map, *extras)
+            logits = call_compare(compare, features, prepared.prototype_map, *extras)
         check_logits(logits, features.shape[0])
         return SelfContrast(logits, *prepared)
 
@@ -230,9 +235,9 @@ class SelfContrastiveAuxiliary(nn.Module):
         self, features: Tensor, high_level: Tensor, mask: Tensor, *, support: tuple[Tensor, Tensor] | None = None
     ) -> Prepared:
         """Everything before the comparison (Eq. 4 to 7), and the target; arguments as those of `contrast`."""
-        check_features(features, "features")
-        check_finite(features, "features")
+        check_map(features, "features")
         check_mask(mask, features.shape[0], self.ignore_index)
+        warn_of_no_foreground(mask, self.ignore_index)
         size = (features.shape[2], features.shape[3])
         if support is None:
             labels = self._partition(high_level, mask, size)
@@ -248,9 +253,8 @@ class SelfContrastiveAuxiliary(nn.Module):
 
     def _partition(self, high_level: Tensor, mask: Tensor, size: tuple[int, int]) -> Int[Tensor, "B h w"]:
         """Regions of the whole query, foreground included, found on the grid of F̄ and resized to that of F."""
-        check_features(high_level, "high_level")
+        check_map(high_level, "high_level")
         check_batch(high_level, mask.shape[0], "high_level")
-        check_finite(high_level, "high_level")
         if self.partition == "pyramid":
             return resize_nearest(spatial_pyramid(high_level, isqrt(self.num_prototypes)), size)
         grid = (high_level.shape[2], high_level.shape[3])
@@ -275,8 +279,7 @@ class SelfContrastiveAuxiliary(nn.Module):
             "build the auxiliary with num_prototypes=1",
         )
         pooled, mask = support
-        check_features(pooled, "support features")
-        check_finite(pooled, "support features")
+        check_map(pooled, "support features")
         check_batch(pooled, features.shape[0], "support features")
         require(
             pooled.shape[1] == features.shape[1],
@@ -291,12 +294,14 @@ class SelfContrastiveAuxiliary(nn.Module):
 
     def counter_prior(self, prior: Tensor) -> Tensor:
         """What the self-contrastive pass gets in place of a prior mask, as the option `prior` says."""
+        check_tensors(prior=prior)
         if self.prior == "keep":
             return prior
         return 1 - prior if self.prior == "complement" else torch.full_like(prior, 0.5)
 
     def blend(self, main_loss: Tensor, contrast: SelfContrast, criterion: Criterion | None = None) -> Tensor:
         """(1 − λ) L1 + λ L2 of a pass that `contrast` made (Eq. 9)."""
+        check_tensors(main_loss=main_loss)
         require(
             main_loss.dim() == 0, "main_loss", "a scalar", tuple(main_loss.shape), "reduce it to the batch's mean first"
         )

@@ -3,11 +3,12 @@
 Axes: B images, C channels, h x w the feature grid, H x W the mask, K regions.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, cast
 
 from torch import Tensor
 
-from selfcontrast.errors import require
+from selfcontrast.errors import call_theirs, require, shown
 from selfcontrast.loss import Logits
 
 
@@ -54,9 +55,30 @@ def detach_logits(logits: Logits) -> Logits:
     return logits.detach() if isinstance(logits, Tensor) else tuple(one.detach() for one in logits)
 
 
+def call_compare(compare: Callable[..., Any], *arguments: Tensor) -> Any:
+    """The host's comparison of (features, prototype_map), and of a prior where there is one."""
+    if not callable(compare):  # pyright: ignore[reportUnnecessaryComparison]
+        fix = "pass the function itself, as in compare=model.compare"
+        require(False, "compare", "a function of (features, prototype_map)", shown(compare), fix)
+
+    def note() -> str:
+        shapes = ", ".join(str(tuple(one.shape)) for one in arguments)
+        third = "the third is the prior" if len(arguments) > 2 else "there was no third, as no prior was given"
+        return (
+            f"compare was called with (features, prototype_map) of shapes {shapes}; {third}. Pass as features what your "
+            "comparison takes"
+        )
+
+    return call_theirs(compare, arguments, note)
+
+
 def check_logits(logits: Logits, batch: int) -> None:
     """Refuse anything but two-class logits of the whole batch, alone or in a tuple."""
-    for one in (logits,) if isinstance(logits, Tensor) else logits:
+    several = cast(tuple[Any, ...], logits) if isinstance(logits, (tuple, list)) else (logits,)
+    if not all(isinstance(one, Tensor) for one in several):
+        fix = "return the logits alone, or all of them as a tuple"
+        require(False, "compare", "logits or a tuple of such", shown(logits), fix)
+    for one in several:
         require(
             one.dim() == 4 and tuple(one.shape[:2]) == (batch, 2),
             "compare",

@@ -1,6 +1,7 @@
 """What the public door refuses: each message names the argument, what was expected, what came and the fix."""
 
 import warnings
+from collections.abc import Callable
 from math import isfinite
 from numbers import Real
 from typing import Any
@@ -9,10 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-
 NO_FOREGROUND = (
-    "mask: expected 1 for the foreground, got a batch of 0 and 255, in which 255 means unlabelled; if your masks are black "
-    "and white, pass (mask == 255).long()"
+    "mask: expected 1 for the foreground, got a batch of 0 and 255, in which 255 means unlabelled; if your masks are "
+    "black and white, pass (mask == 255).long()"
+)
+
+EVAL_MODE = (
+    "blend: expected training mode, got eval mode, in which the loss is the model's own and the task does nothing; "
+    "call model.train() before you train, or compute losses to look at under torch.no_grad()"
 )
 
 
@@ -42,28 +47,50 @@ def check_tensors(**arguments: object) -> None:
     """Refuse arrays, lists, None and whatever else is no tensor, by the argument's name."""
     for argument, value in arguments.items():
         if not isinstance(value, Tensor):
-            # Written out, for every call of the package passes here.
-            fix = "convert it with torch.as_tensor(...)" if isinstance(value, np.ndarray) else "look at the arguments' order"
+            array = type(value).__module__ == "numpy"
+            fix = "convert it with torch.as_tensor(...)" if array else "look at the arguments and their order"
             require(False, argument, "a tensor", shown(value), fix)
 
 
 def check_generator(generator: object) -> None:
     """Refuse a seed where its generator is meant."""
-    require(
-        generator is None or isinstance(generator, torch.Generator),
-        "generator",
-        "a torch.Generator or None",
-        shown(generator),
-        "write generator=torch.Generator(device).manual_seed(0)",
-    )
+    if generator is not None and not isinstance(generator, torch.Generator):
+        fix = "write generator=torch.Generator(device).manual_seed(0)"
+        require(False, "generator", "a torch.Generator or None", shown(generator), fix)
+
+
+def warn_of_eval_mode(main_loss: Tensor) -> None:
+    """Say that a loss that is about to be trained with was not blended, because the model is in eval mode."""
+    check_tensors(main_loss=main_loss)
+    if not torch.compiler.is_compiling() and torch.is_grad_enabled() and main_loss.requires_grad:
+        warnings.warn(EVAL_MODE, stacklevel=3)
 
 
 def warn_of_no_foreground(mask: Tensor, ignore_index: int) -> None:
     """Say where it is free that a mask has unlabelled pixels and no foreground, as a mask in black and white has."""
-    if values_are_free(mask) and ignore_index == 255:
-        foreground, unlabelled = values_of(torch.stack([(mask == 1).any(), (mask == ignore_index).any()]))
-        if unlabelled and not foreground:
-            warnings.warn(NO_FOREGROUND, stacklevel=2)
+    if values_are_free(mask) and ignore_index == 255 and black_and_white(mask):
+        warnings.warn(NO_FOREGROUND, stacklevel=2)
+
+
+def black_and_white(mask: Tensor) -> bool:
+    """Whether a mask holds 0 and 255, and no 1; this reads its values.
+
+    >>> black_and_white(torch.tensor([0, 255])), black_and_white(torch.tensor([0, 1, 255]))
+    (True, False)
+    """
+    background, foreground, unlabelled = values_of(torch.stack([(mask == value).any() for value in (0, 1, 255)]))
+    return background and unlabelled and not foreground
+
+
+def call_theirs(function: Callable[..., Any], arguments: tuple[Any, ...], note: Callable[[], str]) -> Any:
+    """Call a function of the user's; outside a graph, an error in it says what it was called with."""
+    if torch.compiler.is_compiling():
+        return function(*arguments)
+    try:
+        return function(*arguments)
+    except Exception as error:
+        error.add_note(f"selfcontrast: {note()}")
+        raise
 
 
 def values_are_free(tensor: Tensor) -> bool:
@@ -93,6 +120,12 @@ def check_features(features: Tensor, argument: str) -> None:
     require(
         features.is_floating_point(), argument, "floating-point features", features.dtype, "convert them with .float()"
     )
+
+
+def check_map(features: Tensor, argument: str) -> None:
+    """Refuse what is no feature map, and one that holds NaN or infinity where looking for them is free."""
+    check_features(features, argument)
+    check_finite(features, argument)
 
 
 def check_finite(features: Tensor, argument: str) -> None:
@@ -148,14 +181,15 @@ def check_count(value: Any, minimum: int, argument: str) -> None:
     """Refuse a count below `minimum`, and one that is no integer."""
     # Those of numpy and of a graph count too; the classes are written so that torch 2.6 can compile them.
     whole = isinstance(value, (int, np.integer)) and bool(value >= minimum)
-    fix = f"pass {minimum} or more"
-    require(whole, argument, f"an integer of at least {minimum}", shown(value), fix)  # pyright: ignore
+    got = value if whole else shown(value)  # pyright: ignore
+    require(whole, argument, f"an integer of at least {minimum}", got, f"pass {minimum} or more")  # pyright: ignore
 
 
 def check_weight(weight: Any) -> None:
     """Refuse a λ outside [0, 1], with which a loss would be subtracted, and one that is no number."""
-    inside = isinstance(weight, Real | Tensor) and bool(0 <= weight <= 1)
-    require(inside, "weight", "λ in [0, 1]", shown(weight), "use 0.5, the paper's best")
+    number = isinstance(weight, (int, float, np.floating, Tensor))
+    inside = number and bool(0 <= weight <= 1)  # pyright: ignore
+    require(inside, "weight", "λ in [0, 1]", shown(weight), "use 0.5, the paper's best")  # pyright: ignore
 
 
 def check_choice(value: str, choices: tuple[str, ...], argument: str) -> None:

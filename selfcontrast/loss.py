@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from selfcontrast.errors import require
+from selfcontrast.errors import call_theirs, check_tensors, require
 from selfcontrast.precision import at_least_float32, autocast_off
 from selfcontrast.prototypes import resize_nearest
 
@@ -66,6 +66,14 @@ def resize_logits(logits: Tensor, target: Tensor, align_corners: bool = True) ->
     return F.interpolate(logits, target.shape[1:], mode="bilinear", align_corners=align_corners)
 
 
+def _called(logits: Logits, target: Tensor) -> str:
+    shapes = [tuple(one.shape) for one in ((logits,) if isinstance(logits, Tensor) else logits)]
+    return (
+        f"criterion was called with (logits, target) of shapes {', '.join(map(str, shapes))} and {tuple(target.shape)}. "
+        "Let it resize the logits to the target, or leave it out"
+    )
+
+
 def contrast_loss(logits: Logits, target: Tensor, criterion: Criterion, ignore_index: int = 255) -> Tensor:
     """L2 of Eq. 9 in float32 or wider; 0 with a live graph when the batch has no pixel to judge.
 
@@ -82,6 +90,7 @@ def contrast_loss(logits: Logits, target: Tensor, criterion: Criterion, ignore_i
             if isinstance(logits, Tensor)
             else tuple(at_least_float32(scale) for scale in logits)
         )
-        loss = criterion(floats, target)
+        loss = call_theirs(criterion, (floats, target), lambda: _called(logits, target))
+    check_tensors(criterion=loss)
     require(loss.dim() == 0, "criterion", "a scalar loss", tuple(loss.shape), "reduce it to the batch's mean")
     return loss * judged

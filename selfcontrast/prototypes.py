@@ -8,7 +8,15 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
-from selfcontrast.errors import check_batch, check_count, check_features, check_finite, check_mask, require
+from selfcontrast.errors import (
+    check_batch,
+    check_count,
+    check_features,
+    check_finite,
+    check_mask,
+    check_tensors,
+    require,
+)
 from selfcontrast.precision import at_least_float32, autocast_off
 from selfcontrast.sampling import pick, uniforms
 
@@ -117,6 +125,7 @@ def masked_average_pool(features: Tensor, masks: Tensor) -> Float[Tensor, "B K C
     """
     check_features(features, "features")
     check_finite(features, "features")
+    check_tensors(masks=masks)
     expected = (features.shape[0], masks.shape[1] if masks.dim() == 4 else "K", *features.shape[2:])
     require(
         tuple(masks.shape) == expected,
@@ -166,12 +175,13 @@ def expand_prototypes(
     batch, num_clusters = _check_prototypes(prototypes, regions, labels)
     if foreground is None:
         foreground = ~regions.any(1)
+    check_tensors(foreground=foreground)
     require(
-        foreground.shape == labels.shape,
+        foreground.shape == labels.shape and foreground.dtype == torch.bool,
         "foreground",
-        f"the shape {tuple(labels.shape)} of the labels",
-        tuple(foreground.shape),
-        "pass foreground on the grid of the labels",
+        f"bool of the shape {tuple(labels.shape)} of the labels",
+        f"{foreground.dtype} of shape {tuple(foreground.shape)}",
+        "resize it to the grid of the labels and compare it to get a bool, or leave it out",
     )
     exists = regions.flatten(2).any(2)
     drawn = pick(exists.to(prototypes.dtype), uniforms((batch,), prototypes, generator))
@@ -184,6 +194,7 @@ def expand_prototypes(
 
 
 def _check_labels(labels: Tensor) -> None:
+    check_tensors(labels=labels)
     require(
         labels.dim() == 3 and not labels.is_floating_point(),
         "labels",
@@ -194,6 +205,7 @@ def _check_labels(labels: Tensor) -> None:
 
 
 def _check_prototypes(prototypes: Tensor, regions: Tensor, labels: Tensor) -> tuple[int, int]:
+    check_tensors(prototypes=prototypes, regions=regions)
     require(
         prototypes.dim() == 3,
         "prototypes",

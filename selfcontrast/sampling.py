@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-from selfcontrast.errors import require
+from selfcontrast.errors import check_generator, require
 
 
 def uniforms(shape: tuple[int, ...], like: Tensor, generator: Generator | None) -> Float[Tensor, "..."]:
@@ -13,6 +13,7 @@ def uniforms(shape: tuple[int, ...], like: Tensor, generator: Generator | None) 
     Without a generator they come from the device's global one, so `torch.manual_seed` repeats them, inside a compiled
     graph too.
     """
+    check_generator(generator)
     require(
         generator is None or not torch.compiler.is_compiling(),
         "generator",

@@ -8,6 +8,7 @@ first ones furthest apart. The first is the foreground's in every picture. Regio
 """
 
 from math import isfinite
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +16,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from selfcontrast.contrast import SelfContrast
-from selfcontrast.errors import check_mask, require, values_are_free, values_of
+from selfcontrast.errors import check_mask, check_tensors, require, shown, values_are_free, values_of
 from selfcontrast.loss import resize_logits
 from selfcontrast.prototypes import foreground_cells, resize_nearest
 
@@ -122,6 +123,7 @@ def heat_map(values: Tensor, size: tuple[int, int] | None = None) -> Picture:
     tensor([[ 68,   1,  84],
             [253, 231,  37]], dtype=torch.uint8)
     """
+    check_tensors(values=values)
     require(
         values.dim() == 2 and values.is_floating_point() and values.numel() > 0,
         "values",
@@ -134,6 +136,8 @@ def heat_map(values: Tensor, size: tuple[int, int] | None = None) -> Picture:
         # A softmax may exceed 1 by its rounding.
         inside = isfinite(low) and isfinite(high) and low >= -SAME and high <= 1 + SAME
         require(inside, "values", "0 to 1", f"{low:.3g} to {high:.3g}", "scale them, or take a softmax of logits")
+    if size is not None:
+        _check_size(size)
     resized = resize_nearest(values.detach().float(), size or (values.shape[0], values.shape[1]))
     steps = resized.nan_to_num().clamp(0, 1) * (len(RAMP) - 1)
     ramp, below = _colours(RAMP, values), steps.floor().long().clamp(max=len(RAMP) - 2)
@@ -160,6 +164,8 @@ def show_prototype_map(
     tensor([[  0, 114, 178],
             [120, 120, 120]], dtype=torch.uint8)
     """
+    check_tensors(prototype_map=prototype_map, prototypes=prototypes)
+    _check_size(size)
     require(
         prototype_map.dim() == 3, "prototype_map", "the shape (C, h, w)", tuple(prototype_map.shape), "pass one image's"
     )
@@ -282,16 +288,29 @@ def _row(pictures: list[Tensor]) -> Tensor:
 
 
 def _check_image(image: Tensor) -> None:
+    check_tensors(image=image)
+    normalised = image.is_floating_point()
     require(
         image.dim() == 3 and image.shape[0] == 3 and image.dtype == torch.uint8 and image.numel() > 0,
         "image",
         "uint8 of shape (3, H, W)",
         f"{image.dtype} of shape {tuple(image.shape)}",
-        "undo the normalisation first",
+        "undo the normalisation, as in (255 * image).byte()"
+        if normalised
+        else "pass one image, with its colours first",
     )
 
 
+def _check_size(size: Any) -> None:
+    pair = len(size) == 2 if isinstance(size, (tuple, list)) else False  # pyright: ignore
+    whole = pair and all(isinstance(number, int) for number in size)  # pyright: ignore
+    require(whole, "size", "(H, W) in pixels", str(size), "pass the picture's, as in image.shape[1:]")  # pyright: ignore
+
+
 def _check_grid(grid: Tensor, argument: str, fix: str) -> None:
+    check_tensors(**{argument: grid})
+    if grid.is_floating_point():
+        fix = f"{fix} as integers, for instance with .long()"
     require(
         grid.dim() == 2 and not grid.is_floating_point() and grid.numel() > 0,
         argument,
@@ -306,6 +325,9 @@ def _check_opacity(opacity: float) -> None:
 
 
 def _check_pass(mask: Tensor, contrast: SelfContrast, index: int, ignore_index: int) -> None:
+    if not isinstance(contrast, SelfContrast):  # pyright: ignore[reportUnnecessaryIsInstance]
+        fix = "after a training forward pass attachment.contrast, or what auxiliary.contrast(...) returned"
+        require(False, "contrast", "a pass of the task", shown(contrast), fix)
     _check_grid(mask, "mask", "pass one image's mask")
     check_mask(mask[None], 1, ignore_index)
     batch = contrast.target.shape[0]

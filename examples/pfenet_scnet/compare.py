@@ -11,6 +11,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import runtime.requirements  # noqa: F401  Before all else: it says in one line what is not installed.
 from comparison.carrying_out import carry_out
 from comparison.chart import draw_seeds
 from comparison.measured import measured

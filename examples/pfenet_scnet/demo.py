@@ -19,6 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import runtime.requirements  # noqa: F401  Before all else: it says in one line what is not installed.
 from evaluation.evaluator import episodes_of
 from prediction.page.example import Example
 from prediction.page.figures import STYLE

@@ -10,6 +10,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import runtime.requirements  # noqa: F401  Before all else: it says in one line what is not installed.
 from evaluation.evaluator import episodes_of, evaluate_seeds
 from evaluation.protocols import PROTOCOLS
 from evaluation.support_reliance import EVERY

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-import matplotlib
+import runtime.requirements  # noqa: F401  Before all else: it says in one line what is not installed.
 from data.folds import FOLDS, Split
 from data.image_list import ImageList, read_list
 from jsonargparse import auto_cli
@@ -78,7 +78,7 @@ def main(
 
 def draw(shares: list[Leakage], out: Path) -> None:
     """Draw two bars for each fold."""
-    matplotlib.use("Agg")
+    pyplot.switch_backend("Agg")
     figure, axes = pyplot.subplots(figsize=(6, 3.5), layout="constrained")
     for side, (label, values) in enumerate(
         (

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import runtime.requirements  # noqa: F401  Before all else: it says in one line what is not installed.
 from data.mask_formats import parse_colour
 from prediction.marked_pictures import read_supports
 from prediction.picture_stream import PictureStream, check_ends

@@ -11,6 +11,7 @@ Nothing is fetched without --download true. Images stay where they are. Interrup
 or not there.
 """
 
+import runtime.requirements  # noqa: F401  Before all else: it says in one line what is not installed.
 from data.own.coco_export import prepare_coco_json
 from data.own.folder import prepare_folder
 from data.preparation.coco import BY_HAND, prepare_coco

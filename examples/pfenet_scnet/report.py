@@ -12,6 +12,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import runtime.requirements  # noqa: F401  Before all else: it says in one line what is not installed.
 from comparison.intervals import over_pictures
 from evaluation.evaluator import evaluate
 from evaluation.metrics import Evaluation

@@ -13,6 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import runtime.requirements  # noqa: F401  Before all else: it says in one line what is not installed.
 import torch
 from evaluation.evaluator import evaluate
 from evaluation.support_reliance import EVERY

@@ -1,18 +1,28 @@
 """Refuse a model that the task cannot be attached to, before any hook is set."""
 
 import inspect
+from typing import Any
 
 from torch import nn
 
 from selfcontrast.attach.hooks import Uncopied
 from selfcontrast.attach.host import Call, CosineHost, Host, matching
-from selfcontrast.errors import require
+from selfcontrast.attach.presets import ASK
+from selfcontrast.errors import require, shown
 
 
 def check_attachable(model: nn.Module, host: Host | CosineHost) -> None:
     """Refuse models that hooks would not reach, and hosts that name what the model does not have."""
-    wrapped = isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel)
-    require(not wrapped, "model", "the model itself", type(model).__name__, "attach to model.module")
+    check_module(model)
+    if not isinstance(host, Host | CosineHost):  # pyright: ignore[reportUnnecessaryIsInstance]
+        fix = f'write .attach(model, "pfenet") with the preset of your model, or {ASK}'
+        require(False, "host", "a preset's name, a Host(...) or a CosineHost(...)", shown(host), fix)
+    # Fabric's wrapper is known by its name, for the library does not import Fabric.
+    wrapped = (
+        isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel)
+        or type(model).__name__ == "_FabricModule"
+    )
+    require(not wrapped, "model", "the model itself", type(model).__name__, "attach to model.module, before wrapping")
     compiled = hasattr(model, "_orig_mod") or getattr(model, "_compiled_call_impl", None) is not None
     require(not compiled, "model", "a model that is not compiled yet", "a compiled one", "attach first, then compile")
     attached = any(isinstance(hook, Uncopied) for hook in model._forward_hooks.values())  # pyright: ignore
@@ -27,6 +37,23 @@ def check_attachable(model: nn.Module, host: Host | CosineHost) -> None:
     )
     for name in named_modules(host):
         matching(model, name)
+
+
+def check_module(model: object) -> None:
+    """Refuse a class, a state_dict, a name and whatever else is no model."""
+    if not isinstance(model, nn.Module):
+        fix = "build it first" if isinstance(model, type) else "pass the model itself, as the first argument"
+        require(False, "model", "a torch.nn.Module", shown(model), fix)
+
+
+def check_arguments(model: nn.Module, called: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+    """Refuse a batch that the model's forward does not take, before Python does so far below."""
+    try:
+        inspect.signature(model.forward).bind(*arguments, **keywords)
+    except TypeError as error:
+        lone = len(arguments) == 1 and isinstance(arguments[0], (tuple, list))
+        fix = f"write {called}, with the star" if lone else "pass what model(...) gets in training"
+        require(False, "batch", f"what {type(model).__name__}.forward takes", f"a call with this fault: {error}", fix)
 
 
 def named_modules(host: Host | CosineHost) -> list[str]:

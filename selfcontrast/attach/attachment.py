@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from selfcontrast.attach.attachable import check_arguments
 from selfcontrast.attach.hooks import Uncopied
 from selfcontrast.attach.host import CosineHost, Host
 from selfcontrast.attach.mechanisms.cosine import Cosine, check_queries
@@ -18,11 +19,11 @@ from selfcontrast.attach.mechanisms.fold import Fold
 from selfcontrast.attach.mechanisms.query_features import QueryFeatures
 from selfcontrast.attach.mechanisms.replay import Replay
 from selfcontrast.attach.presets import ASK, name_preset, naming_preset
-from selfcontrast.attach.verify import CheckReport, check_attachment
+from selfcontrast.attach.verify import CheckReport, check_attachment, check_modes
 from selfcontrast.auxiliary import SelfContrastiveAuxiliary
 from selfcontrast.blended_step import BlendedStep, log_of, without_pass
 from selfcontrast.contrast import SelfContrast, check_logits
-from selfcontrast.errors import check_mask, require
+from selfcontrast.errors import black_and_white, check_mask, check_tensors, require, warn_of_eval_mode
 from selfcontrast.loss import Criterion, Logits, cross_entropy, resize_logits
 
 Mechanism = Fold | Replay | Cosine
@@ -94,16 +95,21 @@ class Attachment:
         Raises:
             InputError: where no forward in training mode came since the last `blend`.
         """
+        check_tensors(main_loss=main_loss)
         if not self.active:
             if self.model.training and self.auxiliary.training:
                 self._step = without_pass(main_loss)
+            else:
+                warn_of_eval_mode(main_loss)
             return main_loss
+        self._check_attached("blend")
         require(
             self.contrast is not None and not self._blended,
             "blend",
             "one training forward of the attached model before it",
             "none since the last blend",
-            "call model(...), not model.forward(...), and attach before torch.compile",
+            "blend once after each model(...), which is no model.forward(...) and not under torch.no_grad(); attach "
+            "before torch.compile, and compile with a weight above 0",
         )
         assert self.contrast is not None
         loss = self.auxiliary.blend(main_loss, self.contrast, self._host_loss if criterion is None else criterion)
@@ -137,9 +143,12 @@ class Attachment:
             InputError: where one of these does not hold, with all lines; where a call that the host names does not
                 come; in eval mode.
         """
+        self._check_attached("check")
         step = self._step
         try:
             with naming_preset(self.preset):
+                check_modes(self)
+                self._check_batch(arguments, keywords)
                 return check_attachment(self, arguments, keywords)
         finally:
             self.contrast, self._blended, self._step = None, True, step
@@ -156,6 +165,19 @@ class Attachment:
     def active(self) -> bool:
         """Whether a forward makes a self-contrastive pass."""
         return self.model.training and self.auxiliary.training and self.auxiliary.weight > 0
+
+    def _check_attached(self, called: str) -> None:
+        fix = "call auxiliary.attach(model, ...) again"
+        require(bool(self._handles), called, "an attached model", "one that is detached", fix)
+
+    def _check_batch(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        """Look at the query's mask before the host does, whose own error would not name it."""
+        check_arguments(self.model, "check(*batch)", arguments, keywords)
+        mask = self._query_mask(arguments, keywords)
+        check_mask(mask, len(mask), self.auxiliary.ignore_index)
+        if self.auxiliary.ignore_index == 255:
+            fix = "pass (mask == 255).long() if the masks are black and white, else take a batch that shows an object"
+            require(not black_and_white(mask), "mask", "1 for the foreground", "a batch of 0 and 255", fix)
 
     def _open(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Before a forward in training: start a self-contrastive pass."""
@@ -270,4 +292,5 @@ class Attachment:
 
 
 def _three_axes(mask: Tensor) -> Tensor:
+    check_tensors(mask=mask)
     return mask[:, 0] if mask.dim() == 4 and mask.shape[1] == 1 else mask

@@ -190,5 +190,6 @@ def check_fired(hooks: Hooks) -> None:
         "host",
         f"calls of {', '.join(missing)} in a training forward",
         "none",
-        "look whether the model calls them by .forward(...), was compiled before attach, or needs another host",
+        "look whether the model calls them by .forward(...), was compiled before attach or while the weight was 0, or "
+        "needs another host",
     )

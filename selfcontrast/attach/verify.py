@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -17,11 +18,12 @@ from selfcontrast.attach.mechanisms.replay import replaced_forwards, second_forw
 from selfcontrast.attach.nested_tensors import tensors_in
 from selfcontrast.auxiliary import SelfContrastiveAuxiliary
 from selfcontrast.contrast import SelfContrast
-from selfcontrast.errors import InputError, require
+from selfcontrast.errors import InputError, call_theirs, require
 from selfcontrast.loss import resize_logits
 
 # A doubled batch may choose other kernels, whose sums round differently.
 TOLERANCE = 1e-4
+ALONE = "this came from the model's own forward, before the task was entered: look at the batch that check was given"
 
 
 @runtime_checkable
@@ -57,11 +59,22 @@ class CheckReport(tuple[Finding, ...]):
         return "\n".join(map(str, self))
 
 
+def check_modes(attachment: Attached) -> None:
+    """Refuse to check a model that is not in training mode, or a task that is switched off."""
+    require(
+        attachment.model.training,
+        "model",
+        "training mode, as in its training script",
+        "eval mode",
+        "call model.train()",
+    )
+    fix = "call auxiliary.train(), and set auxiliary.weight above 0"
+    require(attachment.active, "auxiliary", "training mode and a weight above 0", "it without one of them", fix)
+
+
 def check_attachment(attachment: Attached, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> CheckReport:
     """Run one training forward without and with the task, and compare; see `Attachment.check`."""
     model = attachment.model
-    require(model.training, "model", "training mode, as in its training script", "eval mode", "call model.train()")
-    require(attachment.active, "auxiliary", "training mode and a weight above 0", "neither", "call auxiliary.train()")
 
     def attached_forward() -> Any:
         output = model(*arguments, **keywords)
@@ -75,7 +88,8 @@ def check_attachment(attachment: Attached, arguments: tuple[Any, ...], keywords:
     with without_dropout(model), random_numbers_kept():
         with torch.no_grad():
             # Without gradients an attachment makes no pass.
-            plain, plain_buffers = seeded(model, lambda: model(*arguments, **keywords))
+            alone = partial(model, *arguments, **keywords)
+            plain, plain_buffers = seeded(model, lambda: call_theirs(alone, (), lambda: ALONE))
         (output, buffers, gradients), _ = seeded(model, attached_forward)
         findings = [
             _same("the host's outputs and losses are unchanged", plain, output),

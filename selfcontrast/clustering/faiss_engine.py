@@ -59,7 +59,7 @@ def _import() -> ModuleType:
         import faiss
     except (ImportError, RuntimeError) as error:
         raise InputError(
-            f"engine: expected faiss to be installed, got {error}; pip install 'selfcontrast[faiss]', or "
-            "'selfcontrast[faiss-gpu]' on a machine with NVIDIA's runtime"
+            f"engine: expected faiss to be installed, got {error}; in the checkout, pip install -e '.[faiss]', or "
+            "'.[faiss-gpu]' on a machine with NVIDIA's runtime; else pip install faiss-cpu"
         ) from error
     return faiss

@@ -18,6 +18,7 @@ from selfcontrast.errors import (
     check_choice,
     check_count,
     check_features,
+    check_tensors,
     require,
     values_are_free,
     values_of,
@@ -120,6 +121,7 @@ def _check_clustering(
     check_count(iterations, 0, "iterations")
     check_choice(seeding, SEEDINGS, "seeding")
     if valid is not None:
+        check_tensors(valid=valid)
         check_batch(valid, batch, "valid")
         require(
             valid.dtype == torch.bool and valid.shape[1:] == (height, width),
@@ -129,6 +131,7 @@ def _check_clustering(
             "resize it to the feature grid and compare it to get a bool",
         )
     if init is not None:
+        check_tensors(init=init)
         expected = (batch, num_clusters, channels)
         require(
             init.shape == expected,

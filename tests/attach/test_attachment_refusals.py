@@ -18,6 +18,12 @@ def test_what_hooks_do_not_reach_is_refused() -> None:
         InputError, match=r"model: expected the model itself, got DataParallel; attach to model\.module"
     ):
         SelfContrastiveAuxiliary().attach(nn.DataParallel(small.model), "hpa")
+
+    class _FabricModule(nn.Module):
+        """What Fabric's `setup` returns is told by its name."""
+
+    with pytest.raises(InputError, match=r"got _FabricModule; attach to model\.module"):
+        SelfContrastiveAuxiliary().attach(_FabricModule(), "hpa")
     small.attach()
     with pytest.raises(InputError, match="nothing attached, got an attached one"):
         small.attach()

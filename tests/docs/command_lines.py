@@ -65,6 +65,9 @@ def _check(words: list[str], line: str) -> None:
         _expect(not rest, line, "no arguments")
     elif kind == "export":
         _expect(all(re.fullmatch(r"[A-Z_]+=\S*", word) for word in rest), line, "NAME=VALUE")
+    elif kind in ("twine", "check-wheel-contents"):
+        # tests/package/test_wheel.py runs both on what is built.
+        _expect(rest[-1].startswith("dist/"), line, "what lies in dist/")
     elif kind == "tensorboard":
         _expect(rest[:1] == ["--logdir"], line, "--logdir")
     else:
@@ -124,6 +127,8 @@ def _check_module(words: list[str], line: str) -> None:
     module, rest = words[0], words[1:]
     if module == "http.server":
         _expect(rest[:1] == ["--directory"], line, "--directory")
+    elif module == "build":
+        _expect(not rest, line, "no arguments")
     elif module == "selfcontrast":
         _expect(rest == ["doctor"], line, "doctor")
     else:

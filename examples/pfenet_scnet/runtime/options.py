@@ -115,6 +115,12 @@ def given_options(words: Sequence[str]) -> set[str]:
 
 def _plain(message: str) -> str:
     """jsonargparse's and argparse's messages in the words of ours."""
+    unfollowed = re.search(
+        r"argument (?:\S+/)*(--\S+): expected (?:one argument|at least one argument|(\d+) arguments)", message
+    )
+    if unfollowed:
+        count = f"{unfollowed[2]} values" if unfollowed[2] else "a value"
+        return f"{unfollowed[1]}: expected {count} after it, got none or too few; --help explains"
     required = re.search(r"the following arguments are required: (.+)", message)
     if required:
         missing = ", ".join(name.rpartition(".")[2] for name in required[1].split(", "))
@@ -126,7 +132,7 @@ def _plain(message: str) -> str:
     kind = re.search(r"argument (\S+): invalid (\w+) value: '(.*)'", message)
     if kind and f"<class '{kind[2]}'>" in KINDS:
         words = KINDS[f"<class '{kind[2]}'>"]
-        return f"{kind[1].lstrip('-')}: expected {words}, got {kind[3]}; change {kind[1]}"
+        return f"{kind[1].lstrip('-')}: expected {words}, got {kind[3] or 'nothing'}; change {kind[1]}"
     key = re.search(r'Parser key "([^"]+)":\s+(.*)', message, re.DOTALL)
     return _wrong_value(key[1], key[2]) if key else re.sub(r"^argument (--\S+): ", r"\1: ", message)
 
@@ -142,4 +148,4 @@ def _wrong_value(name: str, complaint: str) -> str:
         choices = [choice.strip(" '") for choice in literal[1].split(",")]
         return f"{name}: expected one of {', '.join(choices)}, got {got[1]}; {nearest(got[1], choices)}"
     words = next((word for text, word in KINDS.items() if text in kind[1]), kind[1])
-    return f"{name}: expected {words}, got {got[1].strip()}; change --{name}"
+    return f"{name}: expected {words}, got {got[1].strip() or 'nothing'}; change --{name}"

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from selfcontrast.attach.attachable import check_arguments, check_module
 from selfcontrast.attach.host import Host
 from selfcontrast.attach.nested_tensors import tensors_in
 from selfcontrast.attach.probe.locate_calls import find_exits, find_features, find_high_level, find_mask
@@ -64,6 +65,8 @@ def probe(model: nn.Module, *arguments: Any, **keywords: Any) -> Host:
     )
     ...
     """
+    check_module(model)
+    check_arguments(model, "probe(model, *batch)", arguments, keywords)
     require(model.training, "model", "training mode, as in its training script", "eval mode", "call model.train()")
     with without_dropout(model), fixed_statistics(model), random_numbers_kept():
         base = _follow_images(model, arguments, keywords)
