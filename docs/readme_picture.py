@@ -16,6 +16,7 @@ from torchvision.transforms import v2
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples" / "pfenet_scnet"))
 # isort: split
+import runtime.requirements  # noqa: F401  Before all else: it says in one line what is not installed.
 from data.synthetic import MIN_PIXELS, class_names, draw_scene, make_scenes
 from data.transforms import normalise
 from drawing.gains_chart import draw_gains, measured_gains

@@ -14,6 +14,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples" / "pfenet_scnet"))
 # isort: split
+import runtime.requirements  # noqa: F401  Before all else: it says in one line what is not installed.
 from jsonargparse import auto_cli
 from runtime.atomic_files import write_atomically, write_text_atomically
 from runtime.command import run_command

@@ -173,6 +173,7 @@ class SelfContrastiveAuxiliary(nn.Module):
 
         The other arguments, and what is refused, are those of `contrast`.
         """
+        check_tensors(main_loss=main_loss)
         if not self.training:
             warn_of_eval_mode(main_loss)
             return main_loss

@@ -64,10 +64,7 @@ def call_compare(compare: Callable[..., Any], *arguments: Tensor) -> Any:
     def note() -> str:
         shapes = ", ".join(str(tuple(one.shape)) for one in arguments)
         third = "the third is the prior" if len(arguments) > 2 else "there was no third, as no prior was given"
-        return (
-            f"compare was called with (features, prototype_map) of shapes {shapes}; {third}. Pass as features what your "
-            "comparison takes"
-        )
+        return f"compare was called with (features, prototype_map) of shapes {shapes}; {third}. Pass what it takes"
 
     return call_theirs(compare, arguments, note)
 

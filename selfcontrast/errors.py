@@ -61,7 +61,6 @@ def check_generator(generator: object) -> None:
 
 def warn_of_eval_mode(main_loss: Tensor) -> None:
     """Say that a loss that is about to be trained with was not blended, because the model is in eval mode."""
-    check_tensors(main_loss=main_loss)
     if not torch.compiler.is_compiling() and torch.is_grad_enabled() and main_loss.requires_grad:
         warnings.warn(EVAL_MODE, stacklevel=3)
 

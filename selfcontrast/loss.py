@@ -69,8 +69,8 @@ def resize_logits(logits: Tensor, target: Tensor, align_corners: bool = True) ->
 def _called(logits: Logits, target: Tensor) -> str:
     shapes = [tuple(one.shape) for one in ((logits,) if isinstance(logits, Tensor) else logits)]
     return (
-        f"criterion was called with (logits, target) of shapes {', '.join(map(str, shapes))} and {tuple(target.shape)}. "
-        "Let it resize the logits to the target, or leave it out"
+        f"criterion was called with logits of {', '.join(map(str, shapes))} and a target of {tuple(target.shape)}; let "
+        "it resize the logits to the target, or leave it out"
     )
 
 

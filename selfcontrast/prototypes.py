@@ -16,6 +16,8 @@ from selfcontrast.errors import (
     check_mask,
     check_tensors,
     require,
+    values_are_free,
+    values_of,
 )
 from selfcontrast.precision import at_least_float32, autocast_off
 from selfcontrast.sampling import pick, uniforms
@@ -32,6 +34,7 @@ def labelled_cells(mask: Tensor, size: tuple[int, int]) -> Bool[Tensor, "B h w"]
     >>> labelled_cells(torch.tensor([[[0, 1, 0, 255]]]), (1, 2))
     tensor([[[ True, False]]])
     """
+    _check_rank(mask)
     unlabelled = ((mask != 0) & (mask != 1)).float()
     if unlabelled.device.type == "mps":
         # Up to torch 2.13 MPS pools other windows than these where the sizes do not divide (pytorch issue 190064).
@@ -50,6 +53,7 @@ def foreground_cells(mask: Tensor, size: tuple[int, int]) -> Bool[Tensor, "B h w
     >>> foreground_cells(torch.tensor([[[0, 0, 0, 1, 1, 1]]]), (1, 2))
     tensor([[[False,  True]]])
     """
+    _check_rank(mask)
     return resize_nearest(mask == 1, size)
 
 
@@ -134,6 +138,11 @@ def masked_average_pool(features: Tensor, masks: Tensor) -> Float[Tensor, "B K C
         tuple(masks.shape),
         "resize the masks to the feature grid",
     )
+    if masks.is_floating_point() and values_are_free(masks):
+        (least,) = values_of(masks.detach().min()) if masks.numel() else (0,)
+        require(
+            least >= 0, "masks", "weights of at least 0", f"{least:.3g}", "look at the arguments' order: features first"
+        )
     with autocast_off(features.device):
         pixels = at_least_float32(features).flatten(2)
         weights = masks.flatten(2).to(pixels.dtype)
@@ -191,6 +200,12 @@ def expand_prototypes(
     with autocast_off(prototypes.device):
         expanded = prototypes.transpose(1, 2) @ choice.flatten(2).to(prototypes.dtype)
     return expanded.view(batch, -1, *labels.shape[1:])
+
+
+def _check_rank(mask: Tensor) -> None:
+    check_tensors(mask=mask)
+    fix = "drop the channel dimension with mask[:, 0] or add the batch with mask[None]"
+    require(mask.dim() == 3, "mask", "a mask of shape (B, H, W)", tuple(mask.shape), fix)
 
 
 def _check_labels(labels: Tensor) -> None:

@@ -61,6 +61,7 @@ def main(
         out: where to draw the bar chart; the numbers lie beside it as .json.
     """
     Range(1).check("min_pixels", min_pixels)
+    Range(2).check("folds", folds)
     images = read_list(data, name, min_pixels, Split(split, folds), skip_damaged)
     shares = [measure(images, fold) for fold in range(folds)]
     print(f"{len(images.items)} images of {name}, {split} folds")
@@ -68,6 +69,8 @@ def main(
     for fold, share in enumerate(shares):
         print(f"{fold:>4}   {share.images:>15}   {share.hidden:>17.1f} %   {share.pairs:>30.1f} %")
     if out:
+        # Matplotlib would add the ending without a word.
+        out = out if out.suffix else out.with_suffix(".png")
         draw(shares, out)
         found = {"data": data.name, "list": name, "split": split, "min_pixels": min_pixels}
         found |= {"folds": [share._asdict() for share in shares]}

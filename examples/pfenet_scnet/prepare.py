@@ -11,6 +11,10 @@ Nothing is fetched without --download true. Images stay where they are. Interrup
 or not there.
 """
 
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
 import runtime.requirements  # noqa: F401  Before all else: it says in one line what is not installed.
 from data.own.coco_export import prepare_coco_json
 from data.own.folder import prepare_folder
@@ -21,12 +25,21 @@ from jsonargparse import auto_cli
 from runtime.command import run_command
 from runtime.options import Parser, given_options
 
+
+@wraps(make_scenes)
+def draw_scenes(root: str | Path, *arguments: Any, **options: Any) -> Path:
+    """Draw them into a new folder: what lies there already may be scenes of other options."""
+    if Path(root).exists():
+        raise FileExistsError(f"root: expected a new folder, got {root}, which exists; name another, or remove it")
+    return make_scenes(root, *arguments, **options)
+
+
 COMMANDS = {
     "pascal": pascal,
     "coco": prepare_coco,
     "folder": prepare_folder,
     "coco-json": prepare_coco_json,
-    "scenes": make_scenes,
+    "scenes": draw_scenes,
 }
 
 

@@ -17,11 +17,7 @@ def check_attachable(model: nn.Module, host: Host | CosineHost) -> None:
     if not isinstance(host, Host | CosineHost):  # pyright: ignore[reportUnnecessaryIsInstance]
         fix = f'write .attach(model, "pfenet") with the preset of your model, or {ASK}'
         require(False, "host", "a preset's name, a Host(...) or a CosineHost(...)", shown(host), fix)
-    # Fabric's wrapper is known by its name, for the library does not import Fabric.
-    wrapped = (
-        isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel)
-        or type(model).__name__ == "_FabricModule"
-    )
+    wrapped = _wrapped(model)
     require(not wrapped, "model", "the model itself", type(model).__name__, "attach to model.module, before wrapping")
     compiled = hasattr(model, "_orig_mod") or getattr(model, "_compiled_call_impl", None) is not None
     require(not compiled, "model", "a model that is not compiled yet", "a compiled one", "attach first, then compile")
@@ -37,6 +33,12 @@ def check_attachable(model: nn.Module, host: Host | CosineHost) -> None:
     )
     for name in named_modules(host):
         matching(model, name)
+
+
+def _wrapped(model: nn.Module) -> bool:
+    # Fabric's wrapper is known by its name, for the library does not import Fabric.
+    parallel = isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel)
+    return parallel or type(model).__name__ == "_FabricModule"
 
 
 def check_module(model: object) -> None:

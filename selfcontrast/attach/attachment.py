@@ -108,7 +108,7 @@ class Attachment:
             "blend",
             "one training forward of the attached model before it",
             "none since the last blend",
-            "blend once after each model(...), which is no model.forward(...) and not under torch.no_grad(); attach "
+            "call model(...), not model.forward(...), once before each blend and not under torch.no_grad(); attach "
             "before torch.compile, and compile with a weight above 0",
         )
         assert self.contrast is not None

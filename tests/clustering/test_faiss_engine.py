@@ -66,7 +66,7 @@ def test_other_precisions(dtype: torch.dtype) -> None:
 
 def test_a_missing_faiss_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "faiss", None)
-    with pytest.raises(InputError, match=r"pip install 'selfcontrast\[faiss\]'"):
+    with pytest.raises(InputError, match=r"pip install -e '\.\[faiss\]'"):
         cosine_kmeans(torch.rand(1, 4, 5, 5), 2, engine="faiss")
 
 

@@ -93,7 +93,9 @@ def read_list(
     root = Path(root)
     path = Path(name) if name.endswith(".txt") else root / "ImageSets" / "Segmentation" / f"{name}.txt"
     if not path.is_file():
-        raise FileNotFoundError(f"data: expected a list at {path}, got none; give the folder that holds JPEGImages/")
+        raise FileNotFoundError(
+            f"data: expected a list at {path}, got none; give the folder that holds JPEGImages/{_other_lists(path)}"
+        )
     names = class_names(root)
     listed = _each_once(read_list_file(path, root), path)
     _check_present([one.image for one in listed], "images", path)
@@ -107,6 +109,11 @@ def shared_images(one: ImageList, other: ImageList) -> list[Path]:
     """The pictures of one list that the other list names too."""
     theirs = {item.image.resolve() for item in other.items}
     return [item.image for item in one.items if item.image.resolve() in theirs]
+
+
+def _other_lists(path: Path) -> str:
+    others = sorted(one.stem for one in path.parent.glob("*.txt"))
+    return f", or one of its lists: {', '.join(others)}" if others else ""
 
 
 def _each_once(listed: Sequence[Listed], path: Path) -> list[Listed]:

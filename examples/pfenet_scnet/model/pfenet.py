@@ -4,6 +4,7 @@ Parameter names and arithmetic are those of the published model: state_dicts loa
 Axes: B episodes, S shots, H x W images, h x w the feature grid, D the compared features' channels.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -63,6 +64,10 @@ class PFENet(nn.Module):
         live_statistics: bool = False,
     ) -> None:
         super().__init__()
+        if not isinstance(backbone, Backbone):
+            raise ValueError(f"backbone: expected a Backbone, got {backbone!r}; build it with build_backbone(name)")
+        if not isinstance(scales, Sequence):
+            raise ValueError(f"scales: expected sides of grids, got {scales}; write a tuple, such as (60, 30, 15, 8)")
         self.scales = scales
         self.live_statistics = live_statistics
         self.layer0, self.layer1, self.layer2, self.layer3, self.layer4 = backbone.layers
@@ -98,6 +103,8 @@ class PFENet(nn.Module):
 
     def segment(self, extracted: Extracted, size: tuple[int, ...]) -> Tensor:
         """Logits (B, 2, *size) of the query."""
+        if len(size) != 2:
+            raise ValueError(f"size: expected (H, W), got {tuple(size)}; pass the query's, as in query.shape[-2:]")
         encoded = self.reduce(extracted)
         return upsample(self.compare(encoded.features, encoded.prototype_map, encoded.prior)[0], size)
 
@@ -108,6 +115,7 @@ class PFENet(nn.Module):
     @torch.no_grad()
     def extract(self, query: Tensor, supports: Tensor, support_masks: Tensor) -> Extracted:
         """Query and supports through the frozen backbone."""
+        _check_episode(query, supports, support_masks)
         mid, layer3 = self.mid_level(query)
         high_level = self.layer4(layer3)
         support_mid, layer3 = self.mid_level(supports.flatten(0, 1))
@@ -159,6 +167,7 @@ class PFENet(nn.Module):
 
         Without a labelled pixel it is 0.
         """
+        _check_shape("mask", mask, "(B, H, W)", 3)
         # The cross-entropy of two classes needs only their difference, which halves the work at full resolution.
         target, labelled = (mask == 1).float(), (mask != 255).float()
         margins = [upsample(one[:, 1:] - one[:, :1], mask.shape[1:])[:, 0] for one in logits]
@@ -167,6 +176,9 @@ class PFENet(nn.Module):
 
     def mid_level(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The joined mid-level features of images (N, 3, H, W), and the features of layer3 alone."""
+        _check_shape("images", images, "(N, 3, H, W)", 4)
+        if not images.is_floating_point():
+            raise ValueError(f"images: expected normalised floats, got {images.dtype}; pass normalise(images)")
         layer2 = self.layer2(self.layer1(self.layer0(images)))
         layer3 = self.layer3(layer2)
         return _join(maps_of(layer2), maps_of(layer3)), layer3
@@ -175,6 +187,19 @@ class PFENet(nn.Module):
         """High-level features of the foreground alone, masked before and after layer4; masks (N, H, W)."""
         high_level = self.layer4(layer3 * _foreground(masks, layer3.shape[2:]))
         return high_level * _foreground(masks, high_level.shape[2:])
+
+
+def _check_episode(query: Tensor, supports: Tensor, support_masks: Tensor) -> None:
+    """Refuse parts of an episode without their batch or shots, and parts in another order."""
+    _check_shape("query", query, "(B, 3, H, W)", 4)
+    _check_shape("supports", supports, "(B, S, 3, H, W)", 5)
+    _check_shape("support_masks", support_masks, "(B, S, H, W)", 4)
+
+
+def _check_shape(argument: str, tensor: Tensor, shape: str, axes: int) -> None:
+    if tensor.dim() != axes:
+        fix = "add what is missing with [None], and look at the arguments' order"
+        raise ValueError(f"{argument}: expected the shape {shape}, got {tuple(tensor.shape)}; {fix}")
 
 
 def upsample(maps: Tensor, size: tuple[int, ...]) -> Tensor:

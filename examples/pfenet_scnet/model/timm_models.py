@@ -25,7 +25,7 @@ def check_timm_name(backbone: str) -> None:
     """
     if find_spec("timm") is None:
         raise ModuleNotFoundError(
-            f"backbone: expected timm for {backbone}, got no such package; run pip install 'selfcontrast[timm]'"
+            f"backbone: expected timm for {backbone}, got no such package; install it with: pip install -e '.[timm]'"
         )
     import timm
 

@@ -1,5 +1,6 @@
 """One way to run every command: what its user did wrong is said in one line, and the exit status is 2."""
 
+import errno
 import re
 import sys
 from collections.abc import Callable
@@ -10,6 +11,16 @@ import torch
 # What a wrong option, a damaged file, a full disk, a missing package or a small GPU raises. Anything else is a fault of
 # ours, and its traceback is what we need to mend it.
 MISTAKES = (ValueError, OSError, ImportError, FloatingPointError, torch.OutOfMemoryError)
+# What to do about an error of the file system, which does not say so itself.
+FIXES = {
+    errno.ENOENT: "check the path, and make the folder that it lies in",
+    errno.EEXIST: "name another path, or move what lies there",
+    errno.ENOTDIR: "a file lies where a folder is needed; name another path",
+    errno.EISDIR: "a folder lies where a file is needed; name another path",
+    errno.EACCES: "choose a place that you may write to and read from",
+    errno.EROFS: "choose a place that can be written to",
+    errno.ENOSPC: "make room on the disk, or choose another one",
+}
 
 
 def run_command(main: Callable[[list[str]], object], arguments: list[str] | None = None) -> None:
@@ -58,7 +69,8 @@ def one_line(error: BaseException) -> str:
     'size: expected at least 32, got 0'
     """
     if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}"
+        fix = FIXES.get(error.errno or 0, "")
+        return f"{error.filename}: {error.strerror}{fix and '; '}{fix}"
     text = str(error) or type(error).__name__
     if "\nOriginal Traceback" in text:
         text = re.split(r"\n\w[\w.]*: ", text)[-1]

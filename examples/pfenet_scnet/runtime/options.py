@@ -33,8 +33,19 @@ class ExactParser(argparse.ArgumentParser):
         epilog = " ".join(text for text in (options.pop("epilog", None), DEBUG) if text)
         form = argparse.RawDescriptionHelpFormatter
         super().__init__(**{"allow_abbrev": False, "formatter_class": form, "epilog": epilog} | options)
+        self._words: list[str] = []
+
+    def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
+        self._words = list(args or ())
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
+        # An option that must be given and is misspelt: the misspelt word says more than that it is missing.
+        missing = re.findall(r"--\w+", message) if "are required" in message else []
+        given = (word.partition("=")[0] for word in self._words if word.startswith("--"))
+        for word in (name for name in given if name not in self._option_string_actions):
+            if get_close_matches(word, missing, 1, 0.7):
+                raise unknown_option(word, missing) from None
         raise _mistake(message, self._option_string_actions) from None
 
 
@@ -115,12 +126,10 @@ def given_options(words: Sequence[str]) -> set[str]:
 
 def _plain(message: str) -> str:
     """jsonargparse's and argparse's messages in the words of ours."""
-    unfollowed = re.search(
-        r"argument (?:\S+/)*(--\S+): expected (?:one argument|at least one argument|(\d+) arguments)", message
-    )
+    unfollowed = re.search(r"argument (?:\S+/)*(--\S+): expected (?:(\d+)|one|at least one) arguments?$", message)
     if unfollowed:
-        count = f"{unfollowed[2]} values" if unfollowed[2] else "a value"
-        return f"{unfollowed[1]}: expected {count} after it, got none or too few; --help explains"
+        count, got = (f"{unfollowed[2]} values", "fewer") if unfollowed[2] else ("a value", "none")
+        return f"{unfollowed[1]}: expected {count} after it, got {got}; --help explains"
     required = re.search(r"the following arguments are required: (.+)", message)
     if required:
         missing = ", ".join(name.rpartition(".")[2] for name in required[1].split(", "))

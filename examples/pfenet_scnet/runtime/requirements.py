@@ -33,6 +33,7 @@ MODULES = {
     "cv2": "opencv-python-headless",
     "simplejpeg": "simplejpeg",
     "platformdirs": "platformdirs",
+    "jinja2": "jinja2",
 }
 
 

@@ -124,5 +124,5 @@ def check_rows(name: str, tensor: Tensor, allowed: tuple[int, ...]) -> None:
         f"host {name}",
         f"a call with {' or '.join(map(str, allowed))} rows",
         rows,
-        "give the mask of this very batch; else name the call that belongs to the comparison, as in cls#1",
+        "name the call that belongs to the comparison, as in cls#1, and give the mask of this very batch",
     )

@@ -29,7 +29,7 @@ def parser():
         (["--name", "a", "--weight", "much"], "weight: expected a number, got much; change --weight"),
         (["--name", "a", "--size", "much"], "size: expected a whole number, got much; change --size"),
         (["--name", "a", "--kind", "rnig"], "kind: expected one of ring, cube, got rnig; did you mean ring?"),
-        (["--name"], "--name: expected one argument"),
+        (["--name"], "--name: expected a value after it, got none; --help explains"),
         ([], "name: expected a value, got none; --help explains"),
     ],
 )

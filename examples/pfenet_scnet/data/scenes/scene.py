@@ -1,12 +1,13 @@
 """A place with things in it: near ones are large and low in the picture, and hide parts of what is behind them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from data.scenes.places import Place, draw_place
-from data.scenes.things import corners, outline, texture
+from data.scenes.things import class_names, corners, outline, texture
 
 # Width and height of a drawn scene, in pixels.
 SIDE = 256
@@ -45,7 +46,11 @@ def draw_scene(
         classes: 1 to 20, see `class_names`.
         random: what is drawn depends on it alone.
         size: width and height in pixels.
+
+    Raises:
+        ValueError: a number that is no class, no list, or a seed where its generator is meant.
     """
+    _check_drawing(classes, random)
     place = draw_place(random, size)
     mask = Image.new("P", size)
     mask.putpalette(_PALETTE)
@@ -54,6 +59,16 @@ def draw_scene(
         picture *= _shade(thing, place, size)[..., None]
         _add(thing, picture, mask, place, random)
     return _lit(picture, place, random), mask
+
+
+def _check_drawing(classes: Sequence[int], random: np.random.Generator) -> None:
+    known = range(1, len(class_names()) + 1)
+    if not isinstance(classes, Sequence) or not all(c in known for c in classes):
+        raise ValueError(
+            f"classes: expected numbers from 1 to {len(known)} in a list, got {classes}; class_names() has them"
+        )
+    if not isinstance(random, np.random.Generator):
+        raise ValueError(f"random: expected a numpy.random.Generator, got {random}; write np.random.default_rng(seed)")
 
 
 def _placed(classes: list[int], place: Place, random: np.random.Generator, size: tuple[int, int]) -> list[_Thing]:
