@@ -26,7 +26,10 @@ class Broken(Dataset):
     ("error", "said"),
     [
         (ValueError("size: expected\n more"), "size: expected more"),
-        (FileNotFoundError(2, "No such file or directory", "a.txt"), "a.txt: No such file or directory; check the path, and make the folder that it lies in"),
+        (
+            FileNotFoundError(2, "No such file or directory", "a.txt"),
+            "a.txt: No such file or directory; check the path, and make the folder that it lies in",
+        ),
         (ImportError("gradio: expected it installed"), "gradio: expected it installed"),
         (torch.OutOfMemoryError("too much"), "too much"),
         (FloatingPointError("the loss is nan"), "the loss is nan"),
