@@ -76,6 +76,9 @@ class EventFiles:
 
 def write_result(run: Path, result: Mapping[str, Any], sheet: Path | None = None) -> None:
     """The scores of result.json, and the sheet where there is one, in the place of those of an earlier end."""
+    # Purging would need the files' order, which their names do not keep within one second.
+    for file in (run / FOLDER / "result").glob("events.out.tfevents.*"):
+        file.unlink()
     with closing(_writer(run, "result", result["steps"])) as writer:
         _add_scores(writer, result, result["steps"])
         if sheet:
