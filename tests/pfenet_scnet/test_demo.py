@@ -90,7 +90,7 @@ def test_a_marked_picture_gives_two_predictions_regions_and_the_map(work, visit)
     assert tab.shown() == FIGURES
     text = tab.tab.locator(".results").inner_text()
     assert "query.png, 90 x 60 pixels" in text and text.count("of the picture") == 2
-    assert "Region 3 (green)" in text and "prediction stands in for it" in text
+    assert "Region 3 (pink)" in text and "prediction stands in for it" in text
     assert tab.tab.locator(".notes").inner_text() == "SCNet: scnet. Baseline: baseline."
 
 

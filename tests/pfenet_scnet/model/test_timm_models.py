@@ -84,5 +84,5 @@ def test_building_it_draws_no_random_numbers_of_the_run():
 
 def test_without_timm_the_line_says_what_to_install(monkeypatch):
     monkeypatch.setattr("model.timm_models.find_spec", lambda _: None)
-    with pytest.raises(ModuleNotFoundError, match=r"pip install 'selfcontrast\[timm\]'$"):
+    with pytest.raises(ModuleNotFoundError, match=r"pip install -e '\.\[timm\]'$"):
         build_backbone("timm:test_vit", None)
