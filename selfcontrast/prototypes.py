@@ -11,8 +11,7 @@ from torch import Generator, Tensor
 from selfcontrast.errors import (
     check_batch,
     check_count,
-    check_features,
-    check_finite,
+    check_map,
     check_mask,
     check_tensors,
     require,
@@ -127,8 +126,7 @@ def masked_average_pool(features: Tensor, masks: Tensor) -> Float[Tensor, "B K C
     >>> masked_average_pool(torch.tensor([[[[1.0, 3.0, 9.0]]]]), torch.tensor([[[[True, True, False]]]]))
     tensor([[[2.]]])
     """
-    check_features(features, "features")
-    check_finite(features, "features")
+    check_map(features, "features")
     check_tensors(masks=masks)
     expected = (features.shape[0], masks.shape[1] if masks.dim() == 4 else "K", *features.shape[2:])
     require(

@@ -6,10 +6,12 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from types import ModuleType
+from typing import Any
 
 import jaxtyping
 import pytest
 import torch
+from browsers import CHROMIUM
 from hypothesis import HealthCheck, settings
 
 # Annotations are read when a module is loaded, so nothing of the package may have been imported before this line.
@@ -55,6 +57,18 @@ def no_shape_checks(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequ
     # The compiler of torch 2.6 leaves their names in the test's own module.
     for name in [name for name in vars(request.module) if name.startswith("__import_selfcontrast")]:
         delattr(request.module, name)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """The browser of `browsers.py`; a test that asks for it is marked `needs_browser`."""
+    # The library's own tests run where it is not installed.
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

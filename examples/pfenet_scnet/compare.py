@@ -25,7 +25,7 @@ from reporting.pictures import draw_sheet
 from runtime.atomic_files import write_text_atomically
 from runtime.command import run_command
 from runtime.environment import environment
-from runtime.options import ExactParser, Range, given_options
+from runtime.options import ExactParser, check_seeds, given_options
 from training.fit import start_fabric
 
 
@@ -44,10 +44,7 @@ def asked(arguments: list[str]) -> tuple[Recipe, list[int]]:
     parser.add_argument("--seeds", type=int, nargs="+", help="a pair of runs for each; by default the one of --seed")
     given, words = parser.parse_known_args(arguments)
     seeds = given.seeds or []
-    if len(set(seeds)) < len(seeds):
-        raise ValueError(f"seeds: expected each seed once, got {seeds}; a pair that is run twice is no second pair")
-    for seed in seeds:
-        Range(0).check("seeds", seed)
+    check_seeds(seeds, "a pair that is run twice is no second pair")
     named = given_options(words)
     if seeds and "seed" in named:
         raise ValueError("seed: expected none beside --seeds, got one; leave --seed out")

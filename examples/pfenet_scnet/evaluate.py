@@ -21,7 +21,7 @@ from run_folder.weights import load_model
 from runtime.atomic_files import write_text_atomically
 from runtime.command import run_command
 from runtime.device import best_device
-from runtime.options import ExactParser, Range, given_options
+from runtime.options import ExactParser, check_seeds, given_options
 
 
 def asked(arguments: list[str]) -> tuple[Path, Recipe, list[int]]:
@@ -37,10 +37,7 @@ def asked(arguments: list[str]) -> tuple[Path, Recipe, list[int]]:
     parser.add_argument("target", type=Path, help="a run's folder, or a file of weights, which needs --recipe")
     parser.add_argument("--seeds", type=int, nargs="+", help="which episodes; the scores are means over the seeds")
     given, options = parser.parse_known_args(arguments)
-    if len(set(given.seeds or ())) < len(given.seeds or ()):
-        raise ValueError(f"seeds: expected each seed once, got {given.seeds}; the same episodes twice are no spread")
-    for seed in given.seeds or ():
-        Range(0).check("seeds", seed)
+    check_seeds(given.seeds or (), "the same episodes twice are no spread")
     recipe = recipe_of(given.target, options).locate()
     if given.target.is_dir():
         check_evaluation(recipe, given.target)

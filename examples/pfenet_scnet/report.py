@@ -8,7 +8,6 @@ The page is a single file that asks nothing of a network. Runs need not be finis
 the data that they were judged on; where those are gone, the page says so.
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from runtime.atomic_files import write_atomically
 from runtime.command import MISTAKES, one_line, run_command
 from runtime.device import best_device
 from runtime.options import ExactParser, Range
+from runtime.shown_path import shown_path
 
 EPISODES = 2
 
@@ -48,7 +48,7 @@ def asked(arguments: list[str]) -> tuple[list[Run], Path, int]:
     given = parser.parse_args(arguments)
     Range(0, 20).check("episodes", given.episodes)
     runs = read_runs(given.runs)
-    beside = given.runs[0] if len(runs) == 1 else Path(os.path.relpath(given.runs[0].resolve().parent))
+    beside = given.runs[0] if len(runs) == 1 else Path(shown_path(given.runs[0].resolve().parent))
     out = given.out or beside / "report.html"
     _check_out(out)
     return runs, out, given.episodes
@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> None:
     runs, out, episodes = asked(arguments)
     shown = episodes_of_runs(runs, episodes)
     # Names that are no text, as some file systems have them, are written as what stands for them.
-    text = page(runs, shown, out, episodes).encode(errors="backslashreplace")
+    text = page(runs, shown, out, episodes, shown_path(Path(__file__).parent)).encode(errors="backslashreplace")
     write_atomically(out, lambda file: file.write(text))
     print(f"written: {out}")
 

@@ -19,7 +19,6 @@ from evaluation.evaluator import evaluate
 from evaluation.support_reliance import EVERY
 from model.pfenet import PFENet
 from recipe import Recipe, read_recipe
-from reporting import paper
 from reporting.pictures import draw_curves, draw_sheet
 from reporting.report import report, run_result
 from run_folder.weights import load_model, load_weights
@@ -47,10 +46,7 @@ def _conclude(
     load_weights(run, model, recipe.select)
     images = recipe.evaluation_images()
     scores = report(recipe, [evaluate(model, recipe, images, supports=EVERY)], images)
-    result = run_result(recipe, scores, training, len(recipe.listed_images().items))
-    if recipe.benchmark:
-        paper.say(recipe, result["miou"], paper.Comparison(**result["paper"]))
-    result["environment"] = environment()
+    result = run_result(recipe, scores, training) | {"environment": environment()}
     write_text_atomically(run / "result.json", json.dumps(result, indent=2) + "\n")
     draw_curves(run)
     draw_sheet(run / "sheet.png", _columns(recipe, model, device), recipe, images)

@@ -2,13 +2,13 @@
 
 import os
 import shlex
-import shutil
 import socket
 import time
 import urllib.request
 
 import numpy as np
 import pytest
+from browsers import needs_browser
 from demo_visits import Page, Visit
 from forked_commands import ForkedCommand
 from photographs import block, pixels
@@ -18,9 +18,7 @@ from processes import EXAMPLE, SHORT, carried_out
 from recipe import load_recipe
 from voc_tree import write_voc
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 FIGURES = ["Query", "Baseline", "SCNet", "Regions", "Prototype map"]
-needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium or google-chrome is installed")
 
 
 def half(c):
@@ -56,16 +54,6 @@ def page(work):
     yield page
     assert page.proxy.calls == []
     page.close()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

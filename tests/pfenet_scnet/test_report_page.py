@@ -5,6 +5,7 @@ import re
 import shutil
 
 import pytest
+from browsers import needs_browser
 from forked_commands import ForkedCommand
 from processes import SHORT, carried_out
 from recipe import read_recipe
@@ -12,8 +13,6 @@ from runtime.atomic_files import write_text_atomically
 from train import train
 from voc_tree import mask_with, write_voc
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium or google-chrome is installed")
 STRANGE = "sc <b> & 'x'\u200b"
 
 
@@ -45,16 +44,6 @@ def page(work, report):
     ended = report("baseline", STRANGE, "--episodes", "1")
     assert ended.status == 0 and ended.out.endswith("written: report.html\n"), ended.err
     return work / "report.html"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

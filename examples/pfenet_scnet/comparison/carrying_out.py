@@ -11,7 +11,6 @@ from evaluation.support_reliance import EVERY
 from lightning_fabric import Fabric
 from model.pfenet import PFENet
 from recipe import Recipe
-from reporting import paper
 from reporting.pictures import draw_curves
 from reporting.report import run_result, scores_of
 from run_folder.contradictions import is_finished
@@ -63,10 +62,7 @@ def _carry_out(name: str, recipe: Recipe, fabric: Fabric, images: ImageList) -> 
     print(f"\n{name}, seed {recipe.seed}: trained in {run}")
     _, training = fit(recipe, fabric)
     evaluation = evaluate(load_model(run, recipe).to(fabric.device), recipe, images, supports=EVERY)
-    scores = scores_of(recipe, [evaluation], images)
-    result = run_result(recipe, scores, training, len(recipe.listed_images().items)) | {"environment": environment()}
-    if recipe.benchmark:
-        paper.say(recipe, result["miou"], paper.Comparison(**result["paper"]))
+    result = run_result(recipe, scores_of(recipe, [evaluation], images), training) | {"environment": environment()}
     draw_curves(run)
     write_text_atomically(run / "result.json", json.dumps(result, indent=2) + "\n")
     if recipe.tensorboard:

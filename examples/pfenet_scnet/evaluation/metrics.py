@@ -50,6 +50,36 @@ class Evaluation(NamedTuple):
     reliance: Reliance | None = None
 
 
+def count_pixels(prediction: Tensor, truth: Tensor) -> Tensor:
+    """Pixels (2, 2) int64 by truth and by prediction, which are of one shape; where the truth is 255 none counts.
+
+    Raises:
+        ValueError: the shapes are not the same.
+
+    >>> count_pixels(torch.tensor([1, 1, 0, 0]), torch.tensor([1, 0, 0, 255]))
+    tensor([[1, 1],
+            [0, 1]])
+    """
+    if prediction.shape != truth.shape:
+        raise ValueError(
+            f"prediction: expected the truth's shape {tuple(truth.shape)}, got {tuple(prediction.shape)}; "
+            "resize the logits to the truth first"
+        )
+    codes = torch.where(truth == 255, 4, 2 * truth.to(torch.uint8) + prediction.to(torch.uint8))
+    return torch.bincount(codes.flatten(), minlength=5)[:4].view(2, 2).cpu()
+
+
+def foreground_iou(pixels: Tensor) -> float | None:
+    """IoU of the foreground in percent, of pixels that `count_pixels` counted; None where it is nowhere and not found.
+
+    >>> foreground_iou(torch.tensor([[5, 1], [2, 3]])), foreground_iou(torch.tensor([[5, 0], [0, 0]]))
+    (50.0, None)
+    """
+    (_, added), (missed, hit) = pixels.tolist()
+    union = added + missed + hit
+    return 100 * hit / union if union else None
+
+
 class FoldMeter:
     """Sums intersections and unions over all episodes of a fold.
 
@@ -69,17 +99,8 @@ class FoldMeter:
         self.pixels = torch.zeros(len(classes), 2, 2, dtype=torch.int64)
 
     def update(self, prediction: Tensor, truth: Tensor, novel_class: int) -> Tensor:
-        """Add one episode: prediction and truth (H, W) of 0 and 1; pixels whose truth is 255 do not count.
-
-        Returns the episode's pixels, (2, 2) int64: by truth and by prediction.
-        """
-        if prediction.shape != truth.shape:
-            raise ValueError(
-                f"prediction: expected the truth's shape {tuple(truth.shape)}, got {tuple(prediction.shape)}; "
-                "resize the logits to the truth first"
-            )
-        codes = torch.where(truth == 255, 4, 2 * truth.to(torch.uint8) + prediction.to(torch.uint8))
-        counts = torch.bincount(codes.flatten(), minlength=5)[:4].view(2, 2).cpu()
+        """Add one episode, prediction and truth (H, W) of 0 and 1, and return its pixels; see `count_pixels`."""
+        counts = count_pixels(prediction, truth)
         self.pixels[self.classes.index(novel_class)] += counts
         return counts
 

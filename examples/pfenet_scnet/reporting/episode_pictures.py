@@ -1,4 +1,4 @@
-"""One episode in pictures: support, query, truth, regions, and what each model finds, with its IoU."""
+"""One episode in pictures: support, query, truth, what each model finds, with its IoU, and the task's regions."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,6 +9,7 @@ from data.episodes import Episode
 from data.image_list import ImageList, Item
 from data.transforms import EpisodeDataset, read_pair
 from evaluation.evaluator import predictions
+from evaluation.metrics import count_pixels, foreground_iou
 from evaluation.protocols import PROTOCOLS
 from model.pfenet import PFENet
 from recipe import Recipe
@@ -34,7 +35,6 @@ class EpisodePictures(NamedTuple):
         shots: how many supports there are.
         query: as it is; the pictures after it are laid over its grey copy.
         truth: where the class is; stripes are unlabelled, and count nowhere.
-        regions: the regions of background, each in a colour of its own.
         predictions: model → what it calls foreground, with the truth's rim.
         iou: model → IoU in percent over labelled pixels; None where there is nothing to find and nothing found.
     """
@@ -44,7 +44,6 @@ class EpisodePictures(NamedTuple):
     shots: int
     query: Tensor
     truth: Tensor
-    regions: Tensor
     predictions: dict[str, Tensor]
     iou: dict[str, float | None]
 
@@ -52,15 +51,26 @@ class EpisodePictures(NamedTuple):
 def episode_pictures(
     models: dict[str, PFENet], recipe: Recipe, images: ImageList, episodes: Sequence[Episode]
 ) -> list[EpisodePictures]:
-    """The pictures of some episodes, predicted as the evaluation predicts; regions are those of the last model."""
+    """The pictures of some episodes, predicted as the evaluation predicts."""
     found = {
         name: list(predictions(model.eval(), recipe, images, episodes, f"pictures of {name}"))
         for name, model in models.items()
     }
-    regions = region_labels(list(models.values())[-1], recipe, images, episodes)
     return [
-        _pictures({name: found[name][place] for name in models}, regions[place], recipe, images, episode)
+        _pictures({name: found[name][place] for name in models}, recipe, images, episode)
         for place, episode in enumerate(episodes)
+    ]
+
+
+def region_pictures(model: PFENet, recipe: Recipe, images: ImageList, episodes: Sequence[Episode]) -> list[Tensor]:
+    """Each query's regions of background, in a colour each, as pictures like those of `EpisodePictures`."""
+    padded = PROTOCOLS[recipe.protocol].original_truth
+    queries = [_shown(images.items[one.query], one.novel_class)[0] for one in episodes]
+    found = region_labels(model, recipe, images, episodes)
+    # The foreground has the first colour, and no region has it.
+    return [
+        _laid_over(grey(query), torch.where(regions >= 0, regions + 1, -1), padded)
+        for query, regions in zip(queries, found, strict=True)
     ]
 
 
@@ -82,17 +92,6 @@ def region_labels(model: PFENet, recipe: Recipe, images: ImageList, episodes: Se
     return labels
 
 
-def iou_percent(prediction: Tensor, truth: Tensor) -> float | None:
-    """IoU of the foreground over labelled pixels; None where nothing is there and nothing found.
-
-    >>> iou_percent(torch.tensor([1, 1, 1]), torch.tensor([1, 0, 255]))
-    50.0
-    """
-    wanted, labelled = truth == 1, truth != 255
-    union = ((prediction.bool() | wanted) & labelled).sum().item()
-    return 100 * (prediction.bool() & wanted).sum().item() / union if union else None
-
-
 def grey(picture: Tensor) -> Tensor:
     """A dimmed copy of a picture (3, h, w) without its colours, so that colours laid over it stand out."""
     return (picture.float().mean(0, keepdim=True) * DIMMED).round().to(torch.uint8).expand(3, -1, -1)
@@ -106,7 +105,7 @@ def outlined(picture: Tensor, mask: Tensor, width: int = 1) -> Tensor:
 
 
 def _pictures(
-    found: dict[str, tuple[Tensor, Tensor]], regions: Tensor, recipe: Recipe, images: ImageList, episode: Episode
+    found: dict[str, tuple[Tensor, Tensor]], recipe: Recipe, images: ImageList, episode: Episode
 ) -> EpisodePictures:
     padded = PROTOCOLS[recipe.protocol].original_truth
     query, mask = _shown(images.items[episode.query], episode.novel_class)
@@ -118,13 +117,11 @@ def _pictures(
         len(episode.supports),
         query,
         outlined(overlay_mask(grey(query), mask, OPACITY), truth),
-        # The foreground has the first colour, and no region has it.
-        _laid_over(grey(query), torch.where(regions >= 0, regions + 1, -1), padded),
         {
             name: outlined(_laid_over(grey(query), prediction.cpu().long() - 1, padded), truth)
             for name, (prediction, _) in found.items()
         },
-        {name: iou_percent(prediction, wanted) for name, (prediction, wanted) in found.items()},
+        {name: foreground_iou(count_pixels(*one)) for name, one in found.items()},
     )
 
 

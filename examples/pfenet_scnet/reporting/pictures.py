@@ -15,7 +15,7 @@ from recipe import Recipe
 from run_folder.rows import read_rows
 from torch import Tensor
 
-from reporting.episode_pictures import EpisodePictures, episode_pictures
+from reporting.episode_pictures import EpisodePictures, episode_pictures, region_pictures
 
 matplotlib.use("Agg")
 
@@ -71,8 +71,9 @@ def draw_episodes(
     notes: Sequence[str] | None = None,
     heading: str = "",
 ) -> None:
-    """Draw a row for each episode, with its class or a note of your own under its support."""
+    """Draw a row for each episode, its class or a note of your own under its support; regions are the last model's."""
     rows = episode_pictures(models, recipe, images, shown)
+    regions = region_pictures(list(models.values())[-1], recipe, images, shown)
     columns = ["support", "query", "truth", "regions", *models]
     heights = [_height(row, WIDTH_INCHES / len(columns)) for row in rows]
     figure, grid = pyplot.subplots(
@@ -86,8 +87,8 @@ def draw_episodes(
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0.01)
     for axes, title in zip(grid[0], columns, strict=True):
         axes.set_title(fill(title, TITLE_LETTERS), fontsize=11, fontweight="bold")
-    for axes, row, note in zip(grid, rows, notes or [row.class_name for row in rows], strict=True):
-        _draw_row(axes, row, note)
+    for axes, row, parts, note in zip(grid, rows, regions, notes or [row.class_name for row in rows], strict=True):
+        _draw_row(axes, row, parts, note)
     if heading:
         figure.suptitle(heading, fontsize=10)
     figure.supxlabel(
@@ -106,13 +107,13 @@ def _height(row: EpisodePictures, width: float) -> float:
     return width * min(tallest, 1.0) + 0.19
 
 
-def _draw_row(axes: Sequence[Axes], row: EpisodePictures, note: str) -> None:
+def _draw_row(axes: Sequence[Axes], row: EpisodePictures, regions: Tensor, note: str) -> None:
     support = note if row.shots == 1 else f"{note}, 1 of {row.shots}"
     scores = sorted(one or 0.0 for one in row.iou.values())
     # Of two equal models none is the better one.
     best = scores[-1] if len(scores) > 1 and round(scores[-1]) > round(scores[-2]) else None
     _draw(axes[0], row.support, support)
-    for one, picture in zip(axes[1:4], (row.query, row.truth, row.regions), strict=True):
+    for one, picture in zip(axes[1:4], (row.query, row.truth, regions), strict=True):
         _draw(one, picture)
     for one, (name, picture) in zip(axes[4:], row.predictions.items(), strict=True):
         iou = row.iou[name]

@@ -60,18 +60,19 @@ def scores_of(
     }
 
 
-def run_result(recipe: Recipe, scores: dict[str, Any], training: dict[str, Any], listed: int) -> dict[str, Any]:
-    """The content of a run's result.json but for the versions: scores, training, the paper's cell where there is one.
+def run_result(recipe: Recipe, scores: dict[str, Any], training: dict[str, Any]) -> dict[str, Any]:
+    """The content of a run's result.json but for the versions; the paper's cell, where there is one, is printed too.
 
     Args:
         scores: as `scores_of` or `report` gives them.
         training: the record of the training.
-        listed: images in the training list, before the fold's selection.
     """
     result = scores | training
     result |= {name: getattr(recipe, name) for name in ("steps", "weight", "seed", "batch", "select")}
     if recipe.benchmark:
-        result["paper"] = paper.compare(recipe, scores["miou"], listed)._asdict()
+        comparison = paper.compare(recipe, scores["miou"], len(recipe.listed_images().items))
+        paper.say(recipe, scores["miou"], comparison)
+        result["paper"] = comparison._asdict()
     return result
 
 

@@ -115,6 +115,18 @@ class Range(NamedTuple):
         return f"more than {self.low:g}" if self.above else f"at least {self.low:g}"
 
 
+def check_seeds(seeds: Sequence[int], twice: str) -> None:
+    """Refuse a seed below 0, and one that is named twice; `twice` says why that is no use.
+
+    Raises:
+        ValueError: names the seeds.
+    """
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"seeds: expected each seed once, got {list(seeds)}; {twice}")
+    for seed in seeds:
+        Range(0).check("seeds", seed)
+
+
 def given_options(words: Sequence[str]) -> set[str]:
     """The names of the options on a command line.
 

@@ -3,7 +3,6 @@
 import functools
 import http.server
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -11,12 +10,12 @@ import tomllib
 from html.parser import HTMLParser
 
 import pytest
+from browsers import needs_browser
 from site_modules import ROOT, build_site, one_by_one, with_section
 
 import selfcontrast
 
 API = "docs/api"
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 @pytest.fixture(scope="module")
@@ -106,27 +105,23 @@ def address(built):
     server.server_close()
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium or google-chrome is installed")
+@needs_browser
 @pytest.mark.parametrize("width", [1280, 390])
-def test_pages_fit_a_browser_and_ask_nobody_else(address, width):
-    from playwright.sync_api import sync_playwright
-
+def test_pages_fit_a_browser_and_ask_nobody_else(browser, address, width):
     trouble = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": width, "height": 844})
-        page.on("console", lambda message: trouble.append(message.text) if message.type == "error" else None)
-        page.on("request", lambda asked: trouble.append(asked.url) if not asked.url.startswith(address) else None)
-        for place in ("", "attach-models/", "attach-by-hand/", "api/task/", "evidence/main/", "protocols/"):
-            page.goto(address + place)
-            if page.evaluate("document.documentElement.scrollWidth") > width:
-                trouble.append(f"{place} is wider than {width}: a wide table or block must scroll in itself")
-            broken = page.evaluate(
-                "[...document.images].filter(one => one.complete && !one.naturalWidth).map(one => one.src)"
-            )
-            trouble += broken
-        tables = page.locator("table").evaluate_all("all => all.map(one => getComputedStyle(one).overflowX)")
-        browser.close()
+    page = browser.new_page(viewport={"width": width, "height": 844})
+    page.on("console", lambda message: trouble.append(message.text) if message.type == "error" else None)
+    page.on("request", lambda asked: trouble.append(asked.url) if not asked.url.startswith(address) else None)
+    for place in ("", "attach-models/", "attach-by-hand/", "api/task/", "evidence/main/", "protocols/"):
+        page.goto(address + place)
+        if page.evaluate("document.documentElement.scrollWidth") > width:
+            trouble.append(f"{place} is wider than {width}: a wide table or block must scroll in itself")
+        broken = page.evaluate(
+            "[...document.images].filter(one => one.complete && !one.naturalWidth).map(one => one.src)"
+        )
+        trouble += broken
+    tables = page.locator("table").evaluate_all("all => all.map(one => getComputedStyle(one).overflowX)")
+    page.close()
     assert not [one for one in trouble if not one.startswith("data:")]
     assert tables and set(tables) == {"auto"}
 

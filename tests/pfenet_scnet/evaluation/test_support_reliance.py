@@ -10,10 +10,8 @@ from common.one_at_a_time import OneAtATime
 from data.episodes import Episode
 from evaluation.evaluator import episodes_of, evaluate, evaluate_seeds
 from evaluation.support_reliance import EVERY, Sample, draw_lenders, support_reliance
-from model.pfenet import PFENet
 from recipe import Recipe
-from tiny_backbone import tiny_backbone
-from torch import nn
+from tiny_backbone import tiny_model
 from voc_tree import mask_with, write_voc
 
 
@@ -108,10 +106,7 @@ def recipe(tmp_path_factory):
 @pytest.fixture
 def model():
     """Untrained, and hard, as in test_evaluate.py; its answer hangs on the prototype as much as on the query."""
-    torch.manual_seed(0)
-    model = PFENet(tiny_backbone(), channels=16, scales=(6, 3)).eval()
-    for convolution in (module for module in model.modules() if isinstance(module, nn.Conv2d)):
-        nn.init.kaiming_normal_(convolution.weight)
+    model = tiny_model()
     with torch.no_grad():
         model.down_supp[0].weight *= 30
         pictures, masks = torch.rand(8, 1, 3, 48, 48), torch.ones(8, 1, 48, 48)

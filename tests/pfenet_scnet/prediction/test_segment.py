@@ -14,13 +14,11 @@ from evaluation.evaluator import predictions
 from evaluation.protocols import PROTOCOLS
 from evaluation.shared_features import SharedFeatures
 from model.backbones import build_backbone
-from model.pfenet import PFENet
 from PIL import Image
 from prediction.margins import at_size, margins
 from prediction.segment import UnseenSupport, segment
 from recipe import Recipe
-from tiny_backbone import tiny_backbone
-from torch import nn
+from tiny_backbone import tiny_model
 from training.checkpoint import save_weights
 from voc_tree import mask_with, write_voc
 
@@ -29,11 +27,7 @@ SIZE = 48
 
 @pytest.fixture
 def model():
-    torch.manual_seed(0)
-    model = PFENet(tiny_backbone(), channels=16, scales=(6, 3)).eval()
-    for convolution in (module for module in model.modules() if isinstance(module, nn.Conv2d)):
-        nn.init.kaiming_normal_(convolution.weight)
-    return model
+    return tiny_model()
 
 
 def picture(height, width, seed=0):

@@ -5,12 +5,11 @@ import pytest
 import torch
 from data.image_list import read_list
 from evaluation.evaluator import episodes_of, evaluate
-from model.pfenet import PFENet
 from PIL import Image
 from recipe import Recipe
-from reporting.episode_pictures import SIDE, episode_pictures, outlined
+from reporting.episode_pictures import SIDE, episode_pictures, outlined, region_pictures
 from reporting.pictures import draw_sheet, spread_over_classes
-from tiny_backbone import tiny_backbone
+from tiny_backbone import tiny_model
 from torch import nn
 from voc_tree import mask_with, write_voc
 
@@ -28,10 +27,7 @@ def images(recipe):
 
 
 def model_of(bias):
-    torch.manual_seed(0)
-    model = PFENet(tiny_backbone(), channels=16, scales=(6, 3)).eval()
-    for convolution in (module for module in model.modules() if isinstance(module, nn.Conv2d)):
-        nn.init.kaiming_normal_(convolution.weight)
+    model = tiny_model()
     nn.init.constant_(model.cls[3].bias[:1], bias)
     return model
 
@@ -42,14 +38,14 @@ def test_the_iou_is_the_evaluations_and_the_picture_has_no_padding(recipe, image
     model = model_of(0.0)
     scored = evaluate(model, recipe, images).by_episode
     episodes = [one.episode for one in scored]
-    for one, (episode, pixels) in zip(
-        episode_pictures({"SCNet": model}, recipe, images, episodes), scored, strict=True
-    ):
+    drawn = episode_pictures({"SCNet": model}, recipe, images, episodes)
+    regions = region_pictures(model, recipe, images, episodes)
+    for one, parts, (episode, pixels) in zip(drawn, regions, scored, strict=True):
         union = int(pixels.sum() - pixels[0, 0])
         assert one.iou["SCNet"] == pytest.approx(100 * int(pixels[1, 1]) / union)
         with Image.open(images.items[episode.query].image) as picture:
             width, height = picture.size
-        for shown in (one.query, one.truth, one.regions, one.predictions["SCNet"]):
+        for shown in (one.query, one.truth, parts, one.predictions["SCNet"]):
             assert max(shown.shape[1:]) == SIDE and shown.dtype == torch.uint8
             assert shown.shape[2] / shown.shape[1] == pytest.approx(width / height, rel=0.02)
 

@@ -42,8 +42,13 @@ class Shown(NamedTuple):
     worth: Sequence[str] = ()
 
 
-def page(runs: Sequence[Run], shown: Shown, out: Path, episodes: int) -> str:
-    """The HTML of a page about `runs`; `out` and `episodes` are those of the command that made it."""
+def page(runs: Sequence[Run], shown: Shown, out: Path, episodes: int, example: str) -> str:
+    """The HTML of a page about `runs`.
+
+    Args:
+        out, episodes: those of the command that made it.
+        example: the folder of the commands, as a person would type it.
+    """
     reasons = differences.incomparable(runs)
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -72,8 +77,8 @@ def page(runs: Sequence[Run], shown: Shown, out: Path, episodes: int) -> str:
         every_environment=differences.every_environment(runs),
         training=_training(runs),
         folder=os.path.realpath(os.curdir),
-        commands=[training_command(run) for run in runs],
-        page_command=page_command(runs, out, episodes),
+        commands=[training_command(run, example) for run in runs],
+        page_command=page_command(runs, out, episodes, example),
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from data.episodes import Episode
 from data.image_list import ImageList
 from data.list_file import shown
-from evaluation.metrics import Evaluation, ScoredEpisode
+from evaluation.metrics import Evaluation, foreground_iou
 from model.pfenet import PFENet
 from torch import Tensor
 
@@ -67,7 +67,7 @@ def choose(evaluations: Sequence[Evaluation], count: int) -> dict[str, list[Epis
     rows = [
         (rows[0].episode, ious)
         for rows in zip(*(one.by_episode for one in evaluations), strict=True)
-        if None not in (ious := [iou_of(row) for row in rows])
+        if None not in (ious := [foreground_iou(row.pixels) for row in rows])
     ]
     ranked, from_below = (sorted(rows, key=lambda row: sign * sum(row[1])) for sign in (-1, 1))
     from_the_middle = sorted(range(len(rows)), key=lambda place: abs(place - (len(rows) - 1) / 2))
@@ -88,13 +88,6 @@ def _first(rows: Sequence[tuple[Episode, list[float]]], count: int, taken: set[i
             found.append(episode)
             taken.add(episode.query)
     return found
-
-
-def iou_of(row: ScoredEpisode) -> float | None:
-    """An episode's IoU in percent; None where there is nothing to find and nothing found."""
-    (_, added), (missed, hit) = row.pixels.tolist()
-    union = added + missed + hit
-    return 100 * hit / union if union else None
 
 
 def shown_groups(

@@ -4,23 +4,18 @@ import numpy as np
 import pytest
 import torch
 from data.transforms import evaluation_transform
-from model.pfenet import PFENet
 from prediction.page.side_by_side import _held, compare, task_on
 from prediction.segment import segment
 from recipe import Recipe
-from tiny_backbone import tiny_backbone
-from torch import Tensor, nn
+from tiny_backbone import tiny_model
+from torch import Tensor
 from torchvision import tv_tensors
 
 SIZE = 48
 
 
 def build(seed):
-    torch.manual_seed(seed)
-    model = PFENet(tiny_backbone(), channels=16, scales=(6, 3)).eval()
-    for convolution in (module for module in model.modules() if isinstance(module, nn.Conv2d)):
-        nn.init.kaiming_normal_(convolution.weight)
-    return model
+    return tiny_model(seed)
 
 
 @pytest.fixture

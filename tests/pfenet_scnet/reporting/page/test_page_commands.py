@@ -25,7 +25,7 @@ def split(command):
 )
 def test_the_command_gives_the_recipe_again(options):
     one = run("scnet", **options)
-    first, script, *words = split(training_command(one))
+    first, script, *words = split(training_command(one, str(EXAMPLE)))
     assert first == "python" and (Path.cwd() / script).resolve() == EXAMPLE / "train.py"
     again = read_recipe(words)
     assert again.out == "runs/scnet-again"
@@ -35,5 +35,5 @@ def test_the_command_gives_the_recipe_again(options):
 
 
 def test_the_page_is_made_again():
-    words = split(page_command([run("a b"), run("c")], Path("x/y.html"), 3))
+    words = split(page_command([run("a b"), run("c")], Path("x/y.html"), 3, str(EXAMPLE)))
     assert words[2:] == ["runs/a b", "runs/c", "--out", "x/y.html", "--episodes", "3"]

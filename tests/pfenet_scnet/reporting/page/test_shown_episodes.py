@@ -1,7 +1,7 @@
 import torch
 from data.episodes import Episode
-from evaluation.metrics import Evaluation, FoldScores, ScoredEpisode
-from reporting.page.shown_episodes import choose, iou_of, rule
+from evaluation.metrics import Evaluation, FoldScores, ScoredEpisode, foreground_iou
+from reporting.page.shown_episodes import choose, rule
 
 
 def evaluation(*ious):
@@ -20,8 +20,8 @@ def queries(found):
 
 
 def test_iou_counts_all_pixels_of_an_episode():
-    assert iou_of(ScoredEpisode(Episode(1, 0, (1,)), torch.tensor([[5, 1], [2, 3]]))) == 50
-    assert iou_of(evaluation(None).by_episode[0]) is None
+    assert foreground_iou(torch.tensor([[5, 1], [2, 3]])) == 50
+    assert foreground_iou(evaluation(None).by_episode[0].pixels) is None
 
 
 def test_ends_and_middle_of_the_ranks_the_earlier_first():
