@@ -33,6 +33,19 @@ def check_attachable(model: nn.Module, host: Host | CosineHost) -> None:
     )
     for name in named_modules(host):
         matching(model, name)
+    _check_mechanism(host)
+
+
+def _check_mechanism(host: Host | CosineHost) -> None:
+    """Refuse a fold that would need a prototype before the host forms it."""
+    background = isinstance(host, Host) and any(entry.holds == "background" for entry in host.entries)
+    require(
+        not background or (isinstance(host, Host) and host.mechanism == "replay"),
+        "host.mechanism",
+        "replay, where an entry holds the background's prototype, which gives way to the foreground's",
+        "fold",
+        "write Host(..., mechanism='replay')",
+    )
 
 
 def _wrapped(model: nn.Module) -> bool:
@@ -61,11 +74,13 @@ def check_arguments(model: nn.Module, called: str, arguments: tuple[Any, ...], k
 def named_modules(host: Host | CosineHost) -> list[str]:
     """Every module that a host names."""
     if isinstance(host, CosineHost):
-        return [Call.parse(call).module for call in (host.features, host.high_level)]
+        features = [host.features] if isinstance(host.features, str) else host.features
+        return [Call.parse(call).module for call in (*features, host.high_level)]
     calls = [
         host.features,
         host.high_level,
         *(entry.call for entry in host.entries),
+        *(entry.features for entry in host.entries if entry.features is not None),
         *(exit.call for exit in host.exits),
     ]
     return [

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from selfcontrast.attach.attachable import check_arguments
 from selfcontrast.attach.hooks import Uncopied
 from selfcontrast.attach.host import CosineHost, Host
-from selfcontrast.attach.mechanisms.cosine import Cosine, check_queries
+from selfcontrast.attach.mechanisms.cosine import Cosine
 from selfcontrast.attach.mechanisms.fold import Fold
 from selfcontrast.attach.mechanisms.query_features import QueryFeatures
 from selfcontrast.attach.mechanisms.replay import Replay
@@ -38,6 +38,7 @@ class Attachment:
     Attributes:
         auxiliary, model, host: what was attached, to what, and where it enters.
         preset: the name that the host was asked for by, None where it was given.
+        query: what the last pass read and made, until it is blended.
         contrast: the last pass, to look at, without its graph once it is blended; None before the first one.
     """
 
@@ -57,6 +58,7 @@ class Attachment:
         self._mechanism: Mechanism | None = None
         self._resting: Mechanism | None = None
         self._query: QueryFeatures | None = None
+        self.query: QueryFeatures | None = None
         self._weights: list[float] = []
         self._blended = True
         self._step: BlendedStep | None = None
@@ -114,6 +116,7 @@ class Attachment:
         assert self.contrast is not None
         loss = self.auxiliary.blend(main_loss, self.contrast, self._host_loss if criterion is None else criterion)
         self._blended, self.contrast, self._step = True, self.contrast.detach(), self.auxiliary.last_step
+        self.query = None
         return loss
 
     def log(self) -> dict[str, float]:
@@ -195,7 +198,7 @@ class Attachment:
             warnings.warn("the previous training forward was never blended: its L2 is dropped", stacklevel=2)
         self.contrast = None
         self._forget()
-        self._query = QueryFeatures(self.auxiliary, self._query_mask(args, kwargs))
+        self._query = QueryFeatures(self.auxiliary, self._query_mask(args, kwargs), self.host)
         self._mechanism = self._build(self._query)
         arguments, keywords = list(args), dict(kwargs)
         self._mechanism.open(arguments, keywords)
@@ -211,13 +214,11 @@ class Attachment:
                 self._explain(sys.exception())
                 return
             with naming_preset(self.preset):
-                if isinstance(self.host, CosineHost):
-                    check_queries(self.host, output, query.queries)
                 exits = mechanism.finish(list(args), dict(kwargs))
-                logits = tuple(one for several in exits.values() for one in several)
+                logits = tuple(one.logits for one in exits)
                 check_logits(logits, len(query.prepared.target))
                 self.contrast = SelfContrast(logits[0] if len(logits) == 1 else logits, *query.prepared)
-                self._weights = self._exit_weights(exits)
+                self._weights, self.query = [one.weight for one in exits], query
                 self._blended = False
                 self._mechanism, self._resting = None, mechanism if mechanism.rest() else None
         finally:
@@ -261,11 +262,6 @@ class Attachment:
         if isinstance(self.host, CosineHost):
             return Cosine(self.model, self.host, query)
         return (Fold if self.host.mechanism == "fold" else Replay)(self.model, self.host, query)
-
-    def _exit_weights(self, exits: dict[str, list[Tensor]]) -> list[float]:
-        """The weight of each of the pass's logits: an exit's weight, shared equally among its logits."""
-        given = {} if isinstance(self.host, CosineHost) else {exit.call: exit.weight for exit in self.host.exits}
-        return [given.get(call, 1.0) / len(several) for call, several in exits.items() for _ in several]
 
     def _host_loss(self, logits: Logits, target: Tensor) -> Tensor:
         """The host's own loss on the pass's logits."""

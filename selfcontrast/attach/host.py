@@ -68,6 +68,9 @@ class Entry:
         prior: channels that hold prior masks, made for the support's object; they follow the option `prior`.
         prior_scale: the value that stands for a certain object there.
         argument: which of the module's positional arguments.
+        holds: whose prototype stands there. In the pass the map takes the place of the foreground's; the background's
+            gives way to the foreground's, for the support's background there would contradict the target. For replay.
+        features: the call whose output is compared here, where it is not the host's: its map is made of this output.
     """
 
     call: str
@@ -75,19 +78,24 @@ class Entry:
     prior: str | None = None
     prior_scale: float = 1.0
     argument: int = 0
+    holds: Literal["foreground", "background"] = "foreground"
+    features: str | None = None
 
 
 @dataclass(frozen=True)
 class Exit:
-    """A module that ends the comparison with two-class logits.
+    """A module that ends the comparison with two-class logits, or that is given them.
 
     Attributes:
         call: the module, `*` for each index of a list of them, and the item of its output that holds the logits.
         weight: of the mean loss of this exit's logits in the host's own loss; 0 for an exit that has none.
+        argument: which of the module's positional arguments holds the logits, as `Exit("criterion#0", argument=0)`
+            for heads that are joined after they ran; None is the module's output.
     """
 
     call: str
     weight: float = 1.0
+    argument: int | None = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +130,8 @@ class Host:
         cut: modules behind the comparison that still get its doubled tensors and must see the first half. For fold.
         criterion: the host's own criterion as a submodule's name, `criterion(logits, mask)`; None is cross-entropy.
         align_corners: how the host resizes logits to the mask.
+        channels_last: which of these tensors are (B, N, C) tokens or (B, h, w, C). Tokens before those of the grid,
+            such as a class token, are left out; the grid has the proportions of the mask.
         experimental: why results with this host need a second look, if they do.
 
     >>> Host("down_query", "layer4", (Entry("merge", "C:2C"),), (Exit("head"),), mask="y").mechanism
@@ -138,30 +148,41 @@ class Host:
     cut: tuple[str, ...] = ()
     criterion: str | None = None
     align_corners: bool = True
+    channels_last: tuple[Literal["features", "high_level", "entries", "exits"], ...] = ()
     experimental: str | None = None
 
 
 @dataclass(frozen=True)
 class CosineHost:
-    """A model whose comparison is the cosine similarity of features and prototype: nothing is learned in it.
+    """A model whose comparison is a cosine similarity of features and prototype, or a product of normalised ones.
 
     Attributes:
-        features: the call whose output holds F; where it holds the support's too, the query's rows come last.
+        features: the call whose output holds F, or one for each scale; where it holds the support's too, the query's
+            rows come last.
         high_level: the call whose output is F̄, or that of the features again.
-        foreground: of the similarities of one query with prototypes, the place of the first foreground one.
-        scale: what the host multiplies cosines with to get logits.
-        output: the item of the forward's output that holds these logits, resized, "" for the output itself; None
-            where the host returns others. For `check` alone.
-        mask, align_corners, experimental: as those of `Host`.
+        foreground: of the similarities of one query with prototypes, the place of the foreground one whose result is
+            read, counted from 0.
+        background: the place of the background one; None where the host has no prototype of the background.
+        output: the item of the forward's output that holds the logits of both classes, "" for the output itself; None
+            where the host returns others: then the two similarities themselves are the logits.
+        output_holds: whether these are logits or probabilities.
+        scale: what the host multiplies similarities with to get logits. For `output=None` alone.
+        mask, align_corners, channels_last, experimental: as those of `Host`.
+
+    >>> CosineHost("encoder", "encoder", foreground=1, background=0, output="[0]").output_holds
+    'logits'
     """
 
-    features: str
+    features: str | tuple[str, ...]
     high_level: str
     foreground: int
-    scale: float = 1.0
+    background: int | None
     output: str | None = None
+    output_holds: Literal["logits", "probabilities"] = "logits"
+    scale: float = 1.0
     mask: str | None = None
     align_corners: bool = True
+    channels_last: tuple[Literal["features", "high_level"], ...] = ()
     experimental: str | None = None
 
 

@@ -13,8 +13,9 @@ from torch.nn.modules.dropout import _DropoutNd  # pyright: ignore[reportPrivate
 
 from selfcontrast.attach.host import Call, CosineHost, Host, matching
 from selfcontrast.attach.mechanisms.cosine import swapped_forward
+from selfcontrast.attach.mechanisms.memory import replaced_forwards
 from selfcontrast.attach.mechanisms.query_features import QueryFeatures, pick_item
-from selfcontrast.attach.mechanisms.replay import replaced_forwards, second_forward
+from selfcontrast.attach.mechanisms.replay import second_forward
 from selfcontrast.attach.nested_tensors import tensors_in
 from selfcontrast.auxiliary import SelfContrastiveAuxiliary
 from selfcontrast.contrast import SelfContrast
@@ -34,6 +35,7 @@ class Attached(Protocol):
     model: nn.Module
     host: Host | CosineHost
     contrast: SelfContrast | None
+    query: QueryFeatures | None
 
     @property
     def active(self) -> bool: ...
@@ -75,10 +77,12 @@ def check_modes(attachment: Attached) -> None:
 def check_attachment(attachment: Attached, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> CheckReport:
     """Run one training forward without and with the task, and compare; see `Attachment.check`."""
     model = attachment.model
+    queries: list[QueryFeatures] = []
 
     def attached_forward() -> Any:
         output = model(*arguments, **keywords)
-        assert attachment.contrast is not None
+        assert attachment.contrast is not None and attachment.query is not None
+        queries.append(attachment.query)
         # Backward counts once more what torch.utils.checkpoint computes again, in the host alone too.
         buffers = [buffer.clone() for buffer in model.buffers()]
         # Here, for afterwards the buffers that the graph needs are put back.
@@ -95,7 +99,7 @@ def check_attachment(attachment: Attached, arguments: tuple[Any, ...], keywords:
             _same("the host's outputs and losses are unchanged", plain, output),
             _same("running statistics are those of one plain step", plain_buffers, buffers),
         ]
-        findings += _second_comparison(attachment, arguments, keywords)
+        findings += _second_comparison(attachment, queries[-1], arguments, keywords)
     findings += gradients
     report = CheckReport(findings)
     if not all(finding.holds for finding in report):
@@ -103,7 +107,9 @@ def check_attachment(attachment: Attached, arguments: tuple[Any, ...], keywords:
     return report
 
 
-def _second_comparison(attachment: Attached, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> list[Finding]:
+def _second_comparison(
+    attachment: Attached, attachment_query: QueryFeatures, arguments: tuple[Any, ...], keywords: dict[str, Any]
+) -> list[Finding]:
     """Compare the pass's logits with a whole second forward; for a cosine host only if it returns such logits."""
     model, auxiliary, host, contrast = attachment.model, attachment.auxiliary, attachment.host, attachment.contrast
     assert contrast is not None
@@ -115,7 +121,7 @@ def _second_comparison(attachment: Attached, arguments: tuple[Any, ...], keyword
     if isinstance(host, Host):
         again, _ = seeded(
             model,
-            lambda: second_forward(model, host, prototype_map, auxiliary.counter_prior, arguments, keywords),
+            lambda: [one.logits for one in second_forward(model, host, attachment_query, arguments, keywords)],
         )
         return [_same(claim, again, logits)]
     if host.output is None:

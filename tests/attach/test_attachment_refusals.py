@@ -106,7 +106,7 @@ def hpa_with(**changes: object) -> Host:
             hpa_with(mask="mask"),
             r"host\.mask: expected an argument of HPA\.forward: x, s_x, s_y, y, cat_idx, got 'mask'",
         ),
-        (CosineHost("encoder", "encoder", 0), "a module 'encoder'"),
+        (CosineHost("encoder", "encoder", 0, None), "a module 'encoder'"),
     ],
 )
 def test_a_host_that_names_what_the_model_has_not_is_refused_at_once(host: Host, message: str) -> None:

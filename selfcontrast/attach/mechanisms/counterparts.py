@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from selfcontrast.attach.hooks import Hooks
-from selfcontrast.attach.host import Call, Doubled, Entry, channel_range
+from selfcontrast.attach.host import Call, Doubled, Entry, Exit, channel_range
 from selfcontrast.attach.nested_tensors import map_tensors, replace_item
 from selfcontrast.errors import require
 from selfcontrast.prototypes import resize_nearest
@@ -74,6 +74,16 @@ def _repeated(prototype_map: Tensor, entry: Entry, place: slice, merged: Tensor)
     return resized.to(merged.dtype).repeat(1, width // channels, 1, 1)
 
 
+def first_prototype(entry: Entry, merged: Float[Tensor, "B D s t"], channels: int) -> Float[Tensor, "B C s t"]:
+    """The first copy of the prototype that an entry's input holds.
+
+    >>> first_prototype(Entry("merge", "C:3C"), torch.arange(3.0).view(1, 3, 1, 1), 1).flatten()
+    tensor([1.])
+    """
+    place = channel_range(entry.prototype or ":", channels, merged.shape[1])
+    return merged[:, place.start : place.start + channels]
+
+
 def second_half(tensor: Tensor, doubled: Doubled, counter_prior: Callable[[Tensor], Tensor]) -> Tensor:
     """What the self-contrastive pass gets in a tensor's place.
 
@@ -97,7 +107,7 @@ def change_doubled(
     for doubled in several:
         call = Call.parse(doubled.call)
         if call.module == "":
-            _change_argument(model, doubled, _on_tensors(change, doubled), arguments, keywords)
+            change_argument(model, doubled, _on_tensors(change, doubled), arguments, keywords)
         elif doubled.argument is None:
             hooks.after(call, _changing_output(call, _on_tensors(change, doubled)))
         else:
@@ -116,21 +126,22 @@ def _changing_output(call: Call, change: Change) -> Callable[[str, Any], Any]:
 def _changing_argument(
     model: nn.Module, doubled: Doubled, change: Change
 ) -> Callable[[str, list[Any], dict[str, Any]], None]:
-    return lambda name, arguments, keywords: _change_argument(
+    return lambda name, arguments, keywords: change_argument(
         model.get_submodule(name), doubled, change, arguments, keywords
     )
 
 
-def _change_argument(
-    module: nn.Module, doubled: Doubled, change: Change, arguments: list[Any], keywords: dict[str, Any]
+def change_argument(
+    module: nn.Module, named: Entry | Exit | Doubled, change: Change, arguments: list[Any], keywords: dict[str, Any]
 ) -> None:
-    """Change an argument in place, whether it was given by position or by name."""
-    position = doubled.argument or 0
+    """Change the argument that an entry, an exit or a doubled tensor names, in place, given by position or by name."""
+    position = named.argument or 0
     if position < len(arguments):
         arguments[position] = change(arguments[position])
         return
     names = list(inspect.signature(module.forward).parameters)
     name = names[position] if position < len(names) else ""
     got = ", ".join(keywords) or f"{len(arguments)} arguments"
-    require(name in keywords, "host.doubled", f"argument {position} of {doubled.call!r}", got, "mend the position")
+    field = {Entry: "host.entries", Exit: "host.exits", Doubled: "host.doubled"}[type(named)]
+    require(name in keywords, field, f"argument {position} of {named.call!r}", got, "mend the position")
     keywords[name] = change(keywords[name])

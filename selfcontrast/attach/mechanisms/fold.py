@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from selfcontrast.attach.checkpointing import recomputing
 from selfcontrast.attach.hooks import After, Before, Hooks, check_fired
 from selfcontrast.attach.host import Call, Doubled, Entry, Exit, Host
-from selfcontrast.attach.mechanisms.counterparts import change_doubled, second_half
-from selfcontrast.attach.mechanisms.query_features import QueryFeatures, check_rows, pick_item
+from selfcontrast.attach.mechanisms.counterparts import change_argument, change_doubled, second_half
+from selfcontrast.attach.mechanisms.query_features import ExitLogits, QueryFeatures, check_rows, exit_logits, pick_item
 from selfcontrast.attach.mechanisms.split_batchnorm import normalise_apart
 from selfcontrast.attach.nested_tensors import map_tensors
 from selfcontrast.errors import require
@@ -32,25 +32,28 @@ class Fold:
     def __init__(self, model: nn.Module, host: Host, query: QueryFeatures) -> None:
         self._model, self._host, self._query = model, host, query
         self._hooks = Hooks(model)
-        self._logits: dict[str, list[Tensor]] = {exit.call: [] for exit in host.exits}
+        self._logits: dict[Exit, list[Tensor]] = {exit: [] for exit in host.exits}
         self._folded = False
         self._marks: dict[str, Tensor] = {}
 
     def open(self, arguments: list[Any], keywords: dict[str, Any]) -> None:
         """Enter the model for one forward with these arguments, which may be doubled in place."""
-        self._query.watch(self._hooks, features=self._host.features, high_level=self._host.high_level)
+        self._query.watch(self._hooks)
         for entry in self._host.entries:
             self._hooks.before(Call.parse(entry.call), self._entering(entry))
         for exit in self._host.exits:
-            self._hooks.after(Call.parse(exit.call), self._leaving(exit))
+            if exit.argument is None:
+                self._hooks.after(Call.parse(exit.call), self._leaving(exit))
+            else:
+                self._hooks.before(Call.parse(exit.call), self._given(exit))
         for name in self._host.cut:
             self._hooks.before(Call.parse(name), self._cut)
         change_doubled(self._model, self._host.doubled, self._double, self._hooks, arguments, keywords)
 
-    def finish(self, arguments: list[Any], keywords: dict[str, Any]) -> dict[str, list[Tensor]]:
+    def finish(self, arguments: list[Any], keywords: dict[str, Any]) -> list[ExitLogits]:
         """The self-contrastive logits of each exit, after a whole forward."""
         check_fired(self._hooks)
-        return self._logits
+        return exit_logits(self._logits)
 
     def rest(self) -> bool:
         """After the forward: leave the model as it was, or say that backward computes a part of it again."""
@@ -66,16 +69,25 @@ class Fold:
 
     def _entering(self, entry: Entry) -> Before:
         def enter(name: str, arguments: list[Any], keywords: dict[str, Any]) -> None:
-            merged, batch = arguments[entry.argument], self._batch
-            check_rows(name, merged, (batch, 2 * batch) if self._folded else (batch,))
-            self._recognise(name, merged)
-            if not self._folded:
-                self._folded = True
-                self._hooks.keep(normalise_apart(self._model, batch, self._hooks.awake))
-            # An entry behind the first one is twice as long already; elsewhere both halves start from the same.
-            arguments[entry.argument] = torch.cat([merged[:batch], self._query.counterpart(entry, merged[-batch:])])
+            change_argument(
+                self._model.get_submodule(name),
+                entry,
+                lambda merged: self._enter(name, entry, merged),
+                arguments,
+                keywords,
+            )
 
         return enter
+
+    def _enter(self, name: str, entry: Entry, merged: Tensor) -> Tensor:
+        batch = self._batch
+        check_rows(name, merged, (batch, 2 * batch) if self._folded else (batch,))
+        self._recognise(name, merged)
+        if not self._folded:
+            self._folded = True
+            self._hooks.keep(normalise_apart(self._model, batch, self._hooks.awake))
+        # An entry behind the first one is twice as long already; elsewhere both halves start from the same.
+        return torch.cat([merged[:batch], self._query.counterpart(entry, merged[-batch:])])
 
     def _recognise(self, name: str, merged: Tensor) -> None:
         """Refuse to act in a part of another forward that backward computes again: its prototypes would be others."""
@@ -92,20 +104,32 @@ class Fold:
         call = Call.parse(exit.call)
 
         def leave(name: str, output: Any) -> Any:
-            logits, batch = pick_item(output, call, f"exits {exit.call}"), self._batch
-            require(
-                self._folded,
-                "host.entries",
-                f"a call of {', '.join(entry.call for entry in self._host.entries)} before {name}",
-                "none",
-                "look whether the model calls it by .forward(...), or whether the exit meant is a later call, as cls#1",
-            )
-            check_rows(name, logits, (2 * batch,))
-            if not recomputing():
-                self._logits[exit.call].append(logits[batch:])
-            return _first_half(output, batch)
+            self._leave(name, exit, pick_item(output, call, f"exits {exit.call}"))
+            return _first_half(output, self._batch)
 
         return leave
+
+    def _given(self, exit: Exit) -> Before:
+        def given(name: str, arguments: list[Any], keywords: dict[str, Any]) -> None:
+            def take(logits: Tensor) -> Tensor:
+                self._leave(name, exit, logits)
+                return logits[: self._batch]
+
+            change_argument(self._model.get_submodule(name), exit, take, arguments, keywords)
+
+        return given
+
+    def _leave(self, name: str, exit: Exit, logits: Tensor) -> None:
+        require(
+            self._folded,
+            "host.entries",
+            f"a call of {', '.join(entry.call for entry in self._host.entries)} before {name}",
+            "none",
+            "look whether the model calls it by .forward(...), or whether the exit meant is a later call, as cls#1",
+        )
+        check_rows(name, logits, (2 * self._batch,))
+        if not recomputing():
+            self._logits[exit].append(self._query.as_map(logits[self._batch :], "exits"))
 
     def _cut(self, name: str, arguments: list[Any], keywords: dict[str, Any]) -> None:
         arguments[:] = _first_half(arguments, self._batch)

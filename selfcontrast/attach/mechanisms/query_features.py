@@ -4,17 +4,36 @@ Axes: B episodes, C channels of the features, h x w their grid.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
 from selfcontrast.attach.checkpointing import OutsideCheckpoint, recomputing
 from selfcontrast.attach.hooks import Hooks
-from selfcontrast.attach.host import Call, Entry
-from selfcontrast.attach.mechanisms.counterparts import counterpart
+from selfcontrast.attach.host import Call, CosineHost, Entry, Exit, Host
+from selfcontrast.attach.mechanisms.counterparts import counterpart, first_prototype
+from selfcontrast.attach.mechanisms.token_grid import channels_first, channels_last
 from selfcontrast.auxiliary import SelfContrastiveAuxiliary
 from selfcontrast.contrast import Prepared
 from selfcontrast.errors import require
+from selfcontrast.prototypes import expand_prototypes, foreground_cells, masked_average_pool, resize_nearest
+
+_HIGH_LEVEL = "high_level"
+
+
+class ExitLogits(NamedTuple):
+    """Logits of a pass, the exit that they left by, and its weight in the host's own loss."""
+
+    exit: str
+    logits: Tensor
+    weight: float
+
+
+def exit_logits(logits: dict[Exit, list[Tensor]]) -> list[ExitLogits]:
+    """Each exit's logits with its weight, shared equally among its calls."""
+    return [
+        ExitLogits(exit.call, one, exit.weight / len(several)) for exit, several in logits.items() for one in several
+    ]
 
 
 class QueryFeatures:
@@ -23,76 +42,137 @@ class QueryFeatures:
     Args:
         auxiliary: the task.
         mask: M, (B, H, W).
+        host: names the calls to read.
     """
 
-    def __init__(self, auxiliary: SelfContrastiveAuxiliary, mask: Tensor) -> None:
-        self._auxiliary = auxiliary
-        self._mask = mask
-        self._features: dict[str, Tensor] = {}
+    def __init__(self, auxiliary: SelfContrastiveAuxiliary, mask: Tensor, host: Host | CosineHost) -> None:
+        self._auxiliary, self._mask, self._host = auxiliary, mask, host
+        self._read: dict[str, Tensor] = {}
+        self._maps: dict[str, Tensor] = {}
         self._prepared: Prepared | None = None
+        self._foregrounds: dict[str, Tensor] = {}
+        self._priors: dict[str, list[Tensor]] = {}
 
-    def watch(self, hooks: Hooks, *, joint: bool = False, **calls: str) -> None:
-        """Read `features` and `high_level` off these calls, without changing them.
+    def watch(self, hooks: Hooks) -> None:
+        """Read features and deep features off the calls that the host names, without changing them."""
+        for text in self._feature_calls:
+            self._watch(hooks, "features", text)
+        self._watch(hooks, "high_level", self._host.high_level)
 
-        Of a `joint` pass of support and query only the query's rows, the last ones, are kept.
-        """
-        for role, text in calls.items():
-            call = Call.parse(text)
-            # The last call is that which came last when the comparison starts.
-            turn = None if call.turn == -1 else call.turn or 0
-            # The high-level features are clustered, and nothing learns through them.
-            hooks.after(
-                call._replace(turn=turn),
-                self._reader(role, call, -self.queries if joint else 0),
-                learns=role != "high_level",
-            )
+    def _watch(self, hooks: Hooks, role: str, text: str) -> None:
+        call = Call.parse(text)
+        # The last call is that which came last when the comparison starts.
+        turn = None if call.turn == -1 else call.turn or 0
+        # The high-level features are clustered, and nothing learns through them.
+        learns, key = role != "high_level", _HIGH_LEVEL if role == "high_level" else text
+        hooks.after(call._replace(turn=turn), self._reader(role, call, key), learns=learns)
 
-    def _reader(self, role: str, call: Call, first: int) -> Callable[[str, Any], None]:
+    def _reader(self, role: str, call: Call, key: str) -> Callable[[str, Any], None]:
+        # Of a joint pass of support and query only the query's rows, the last ones, are kept.
+        first = -self.queries if isinstance(self._host, CosineHost) else 0
+
         def read(name: str, output: Any) -> None:
-            if recomputing():
-                return
-            self._features[role] = pick_item(output, call, role)[first:]
+            if not recomputing():
+                self._read[key] = self.as_map(pick_item(output, call, role)[first:], role)
 
         return read
+
+    @property
+    def _feature_calls(self) -> list[str]:
+        """The calls that give features, the host's own first."""
+        if isinstance(self._host, CosineHost):
+            return [self._host.features] if isinstance(self._host.features, str) else list(self._host.features)
+        others = [entry.features for entry in self._host.entries if entry.features is not None]
+        return list(dict.fromkeys([self._host.features, *others]))
+
+    @property
+    def features(self) -> dict[str, Tensor]:
+        """The query's features that came so far, by the call that gave them."""
+        return {call: self._read[call] for call in self._feature_calls if call in self._read}
+
+    def as_map(self, tensor: Tensor, role: str) -> Tensor:
+        """A tensor of the host in the order (B, C, h, w)."""
+        if role not in self._host.channels_last:
+            return tensor
+        return channels_first(tensor, (self._mask.shape[-2], self._mask.shape[-1]), f"host.{role}")
 
     @property
     def queries(self) -> int:
         """B, the query images of the forward."""
         return len(self._mask)
 
-    def rows_of(self, tensor: Tensor) -> list[int]:
-        """Which rows of the features a tensor is a view of, known by the memory they share; none of other memory."""
-        features = self._features.get("features")
-        if features is None or features.untyped_storage().data_ptr() != tensor.untyped_storage().data_ptr():
-            return []
-        row = int(features.stride(0))
-        first = int(tensor.storage_offset()) - int(features.storage_offset())
-        rows = [(first + index * int(tensor.stride(0))) // row for index in range(len(tensor))]
-        return rows if min(rows) >= 0 and max(rows) < len(features) else []
-
     @property
     def prepared(self) -> Prepared:
         """Regions, prototypes, map and target, made when they are first asked for."""
         if self._prepared is None:
-            for role in ("features", "high_level"):
-                require(
-                    role in self._features,
-                    f"host.{role}",
-                    "a call that comes before the comparison starts",
-                    "none when the entry was called",
-                    "name an earlier call, or ask selfcontrast.probe(model, *batch)",
-                )
+            features = self._shown(self._feature_calls[0], "features")
+            high_level = self._shown(_HIGH_LEVEL, "high_level")
             # The entry may lie in a checkpointed part; this is made once, and not again with that.
             with OutsideCheckpoint():
-                self._prepared = self._auxiliary.prepare(
-                    self._features["features"], self._features["high_level"].detach(), self._mask
-                )
-            self._features.clear()
+                self._prepared = self._auxiliary.prepare(features, high_level.detach(), self._mask)
+            self._read.pop(_HIGH_LEVEL, None)
         return self._prepared
 
-    def counterpart(self, entry: Entry, merged: Tensor) -> Tensor:
-        """An entry's input as the self-contrastive pass sees it."""
-        return counterpart(entry, merged, self.prepared.prototype_map, self.counter_prior)
+    def _shown(self, key: str, role: str) -> Tensor:
+        require(
+            key in self._read,
+            f"host.{role}",
+            "a call that comes before the comparison starts",
+            "none when the entry was called",
+            "name an earlier call, or ask selfcontrast.probe(model, *batch)",
+        )
+        return self._read[key]
+
+    def map_of(self, features_call: str | None = None) -> Tensor:
+        """The prototype map of the host's features, or of others: pooled from these under the same regions."""
+        if features_call is None or features_call == self._feature_calls[0]:
+            return self.prepared.prototype_map
+        if features_call not in self._maps:
+            with OutsideCheckpoint():
+                self._maps[features_call] = self._other_map(self._shown(features_call, "features"))
+        return self._maps[features_call]
+
+    def _other_map(self, features: Tensor) -> Tensor:
+        size = (features.shape[2], features.shape[3])
+        labels, regions = (resize_nearest(one, size) for one in (self.prepared.labels, self.prepared.regions))
+        prototypes = masked_average_pool(features, regions)
+        foreground = foreground_cells(self._mask, size)
+        generator = self._auxiliary.generator
+        expanded = expand_prototypes(prototypes, regions, labels, foreground, generator=generator)
+        return expanded.to(features.dtype)
+
+    def note(self, entry: Entry, name: str, merged: Tensor) -> None:
+        """Keep of an entry's input in the host's own forward what a second forward asks for."""
+        as_map = self.as_map(merged, "entries")
+        if entry.prior is not None:
+            # A host may draw its prior anew in each forward; the pass counters that of the first.
+            self._priors.setdefault(name, []).append(as_map.detach())
+        key = entry.features or self._feature_calls[0]
+        if entry.holds == "foreground" and entry.prototype is not None and key not in self._foregrounds:
+            self._foregrounds[key] = first_prototype(entry, as_map, self._shown(key, "features").shape[1])
+
+    def counterpart(self, entry: Entry, merged: Tensor, name: str = "", turn: int = 0) -> Tensor:
+        """An entry's input as the self-contrastive pass sees it: that of call `turn` of module `name`."""
+        noted = self._priors.get(name, [])
+        prior_of = noted[turn] if turn < len(noted) else None
+        changed = counterpart(
+            entry, self.as_map(merged, "entries"), self._held(entry), self._auxiliary.counter_prior, prior_of
+        )
+        return channels_last(changed, merged) if "entries" in self._host.channels_last else changed
+
+    def _held(self, entry: Entry) -> Tensor:
+        """What stands in the prototype's place."""
+        if entry.holds == "foreground":
+            return self.map_of(entry.features)
+        key = entry.features or self._feature_calls[0]
+        require(
+            key in self._foregrounds,
+            f"entry {entry.call}",
+            "an entry that holds the foreground's prototype beside it",
+            "none in this forward",
+            "name it too, with holds='foreground'",
+        )
+        return self._foregrounds[key]
 
     def counter_prior(self, prior: Tensor) -> Tensor:
         """A prior mask as the self-contrastive pass sees it."""

@@ -1,10 +1,12 @@
 """Which features a mechanism reads off a host, and what it refuses to read."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from selfcontrast import InputError, SelfContrastiveAuxiliary
+from selfcontrast import CosineHost, Entry, Exit, Host, InputError, SelfContrastiveAuxiliary
 from selfcontrast.attach.hooks import Hooks
 from selfcontrast.attach.host import Call
 from selfcontrast.attach.mechanisms.query_features import QueryFeatures, check_rows, pick_item
@@ -31,12 +33,16 @@ def test_rows_are_asserted() -> None:
         check_rows("cls", MAP, (1, 4))
 
 
-def query(joint: bool, **given: Tensor) -> QueryFeatures:
+HOST = Host("features", "high_level", (Entry("entry", features="other"),), (Exit("exit"),))
+JOINT = CosineHost("features", "high_level", 0, None)
+
+
+def query(host: Host | CosineHost = HOST, **given: Tensor) -> QueryFeatures:
     """One for two queries, after a forward in which modules of these names gave these tensors."""
-    found = QueryFeatures(SelfContrastiveAuxiliary(num_prototypes=2), torch.zeros(2, 8, 8, dtype=torch.long))
-    model = nn.ModuleDict({name: nn.Identity() for name in ("features", "high_level")})
+    found = QueryFeatures(SelfContrastiveAuxiliary(num_prototypes=2), torch.zeros(2, 8, 8, dtype=torch.long), host)
+    model = nn.ModuleDict({name: nn.Identity() for name in ("features", "high_level", "other")})
     hooks = Hooks(model)
-    found.watch(hooks, joint=joint, features="features", high_level="high_level")
+    found.watch(hooks)
     for name, tensor in given.items():
         model[name](tensor)
     hooks.remove()
@@ -45,35 +51,64 @@ def query(joint: bool, **given: Tensor) -> QueryFeatures:
 
 def test_of_a_joint_pass_the_querys_rows_come_last() -> None:
     images = torch.randn(6, 3, 4, 4)
-    found = query(True, features=images, high_level=images)
-    assert [found.rows_of(images[row : row + 1]) for row in range(6)] == [[]] * 4 + [[0], [1]]
-    assert found.rows_of(images[4:]) == [0, 1] and found.rows_of(images[3:5]) == []
-    # A view of the query lies in its memory, a copy does not.
-    assert found.rows_of(images[4:].view(1, 2, 3, 4, 4)[:, 1]) == [1] and found.rows_of(images[4:].clone()) == []
+    found = query(JOINT, features=images, high_level=images)
+    assert torch.equal(found.features["features"], images[4:])
     assert found.prepared.prototype_map.shape == (2, 3, 4, 4)
 
 
-def test_rows_of_several_queries_an_episode_are_told_apart() -> None:
-    images = torch.randn(8, 3, 4, 4)
-    found = QueryFeatures(SelfContrastiveAuxiliary(), torch.zeros(4, 8, 8, dtype=torch.long))
-    hooks = Hooks(model := nn.Sequential(nn.Identity()))
-    found.watch(hooks, joint=True, features="0", high_level="0")
-    model(images)
-    episodes = images[4:].view(2, 2, 3, 4, 4)
-    assert [found.rows_of(episodes[:, episode]) for episode in range(2)] == [[0, 2], [1, 3]]
+def test_tokens_are_read_as_a_grid() -> None:
+    tokens = torch.randn(2, 1 + 16, 3)
+    host = replace(HOST, channels_last=("features",))
+    found = query(host, features=tokens, high_level=torch.randn(2, 5, 2, 2))
+    assert torch.equal(found.features["features"][:, :, 0, 1], tokens[:, 2])
+    assert found.map_of().shape == (2, 3, 4, 4)
 
 
-def test_before_any_features_nothing_is_a_query() -> None:
-    assert query(True).rows_of(torch.zeros(1, 1)) == []
+def test_other_features_have_a_map_of_their_own_under_the_same_regions() -> None:
+    images = torch.randn(2, 3, 4, 4)
+    found = query(features=images, high_level=torch.randn(2, 5, 4, 4), other=torch.cat([images, -images], 1))
+    assert torch.equal(found.map_of("features"), found.prepared.prototype_map)
+    # Without a foreground nothing is drawn, so each half is the map itself, or its opposite.
+    torch.testing.assert_close(found.map_of("other"), torch.cat([found.map_of(), -found.map_of()], 1))
+    assert found.map_of("other") is found.map_of("other")
+
+
+def test_a_background_entry_holds_the_first_foreground_prototype() -> None:
+    behind = Entry("behind", holds="background")
+    host = replace(HOST, entries=(Entry("entry"), behind))
+    found = query(host, features=torch.randn(2, 3, 4, 4), high_level=torch.randn(2, 5, 4, 4))
+    merged = torch.randn(2, 6, 4, 4)
+    with pytest.raises(InputError, match="entry behind: expected an entry that holds the foreground's prototype"):
+        found.counterpart(behind, merged)
+    noted = torch.randn(2, 6, 4, 4)
+    found.note(host.entries[0], "entry", noted)
+    found.note(host.entries[0], "entry", merged)
+    found.note(behind, "behind", merged)
+    assert torch.equal(found.counterpart(behind, merged), torch.cat([merged[:, :3], noted[:, 3:]], 1))
+
+
+def test_the_prior_of_the_hosts_own_forward_is_countered_call_by_call() -> None:
+    entry = Entry("entry", None, prior="0:1")
+    found = QueryFeatures(SelfContrastiveAuxiliary(prior="complement"), torch.zeros(1, 8, 8, dtype=torch.long), HOST)
+    model = nn.ModuleDict({name: nn.Identity() for name in ("features", "high_level", "other")})
+    found.watch(hooks := Hooks(model))
+    model["features"](torch.randn(1, 3, 4, 4))
+    model["high_level"](torch.randn(1, 3, 4, 4))
+    hooks.remove()
+    for value in (0.25, 0.5):
+        found.note(entry, "entry", torch.full((1, 1, 4, 4), value))
+    for turn, expected in ((0, 0.75), (1, 0.5), (2, 0.0)):
+        changed = found.counterpart(entry, torch.ones(1, 1, 4, 4), "entry", turn)
+        assert float(changed.mean()) == expected
 
 
 @pytest.mark.parametrize("missing", ["features", "high_level"])
 def test_a_map_asked_for_too_early_names_what_is_missing(missing: str) -> None:
-    found = query(False, **{"high_level" if missing == "features" else "features": torch.randn(2, 3, 4, 4)})
+    found = query(**{"high_level" if missing == "features" else "features": torch.randn(2, 3, 4, 4)})
     with pytest.raises(InputError, match=rf"host\.{missing}: expected a call that comes before the comparison starts"):
         _ = found.prepared
 
 
 def test_the_map_is_made_once() -> None:
-    found = query(False, features=torch.randn(2, 3, 4, 4), high_level=torch.randn(2, 5, 2, 2))
+    found = query(features=torch.randn(2, 3, 4, 4), high_level=torch.randn(2, 5, 2, 2))
     assert found.prepared is found.prepared
