@@ -120,6 +120,7 @@ STAND_INS = {
     "docs/attach.md": StandIn(hosts, {BLEND: "loss = small.main_loss(model(*batch))"}),
     "docs/attach-by-hand.md": StandIn(episodes),
     "docs/attach-cosine.md": StandIn(episodes),
+    "docs/attach-unusual.md": StandIn(episodes),
     "docs/support-reliance.md": StandIn(),
 }
 # Pages whose blocks need a work folder and minutes of training have a test of their own, which runs them all.
