@@ -9,13 +9,13 @@ from math import isqrt
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Generator, Tensor, nn
 
 from selfcontrast.batchnorm import KeepRunningStatistics
 from selfcontrast.blended_step import BlendedStep, keep, log_of, without_pass
 from selfcontrast.clustering import ENGINES, SEEDINGS, Engine, Seeding, cosine_kmeans, spatial_pyramid
-from selfcontrast.contrast import Prepared, SelfContrast, call_compare, check_logits
+from selfcontrast.contrast import Prepared, SelfContrast, call_compare, check_logits, support_background
 from selfcontrast.errors import (
     check_batch,
     check_choice,
@@ -31,13 +31,17 @@ from selfcontrast.errors import (
 )
 from selfcontrast.loss import Criterion, Logits, contrast_loss, contrast_target, cross_entropy
 from selfcontrast.prototypes import (
-    expand_prototypes,
     foreground_cells,
+    held_prototypes,
     labelled_cells,
     masked_average_pool,
-    remove_foreground,
+    place_prototypes,
+    regions_of,
     resize_nearest,
+    unlabelled_pixels,
+    wholly_labelled,
 )
+from selfcontrast.sampling import uniforms
 
 if TYPE_CHECKING:
     from selfcontrast.attach.attachment import Attachment
@@ -67,7 +71,7 @@ class SelfContrastiveAuxiliary(nn.Module):
         prior: what the comparison gets in place of a prior mask in 0..1 that was made for the support's object:
             "neutral" (0.5 everywhere), "keep" (the same) or "complement" (1 − prior). The paper is silent.
         seeding: first centres of the k-means, "farthest-first", "k-means++" or "random".
-        engine: of the k-means, "torch" or "faiss", see `cosine_kmeans`.
+        engine: of the k-means, "auto", "torch", "triton" or "faiss", see `cosine_kmeans`.
         generator: source of all draws. By default the global one, so under data parallel each rank draws its own and
             `torch.manual_seed` repeats a step, compiled or not.
 
@@ -99,7 +103,7 @@ class SelfContrastiveAuxiliary(nn.Module):
         partition: Partition = "kmeans",
         prior: Prior = "neutral",
         seeding: Seeding = "farthest-first",
-        engine: Engine = "torch",
+        engine: Engine = "auto",
         generator: Generator | None = None,
     ) -> None:
         super().__init__()
@@ -240,58 +244,42 @@ class SelfContrastiveAuxiliary(nn.Module):
         check_mask(mask, features.shape[0], self.ignore_index)
         warn_of_no_foreground(mask, self.ignore_index)
         size = (features.shape[2], features.shape[3])
+        foreground, unlabelled = foreground_cells(mask, size), unlabelled_pixels(mask)
         if support is None:
-            labels = self._partition(high_level, mask, size)
-            pooled, regions = features, remove_foreground(labels, mask, self.num_prototypes, self.ignore_index)
+            labelled = wholly_labelled(unlabelled, size)
+            labels = self._partition(high_level, mask, labelled)
+            pooled, regions = features, regions_of(labels, labelled, foreground, self.num_prototypes)
         else:
-            pooled, regions = self._support_background(support, features)
-            labels = torch.zeros_like(mask[:, :1, :1], dtype=torch.long).expand(-1, *size)
-        prototypes = masked_average_pool(pooled, regions)
-        foreground = foreground_cells(mask, size)
-        prototype_map = expand_prototypes(prototypes, regions, labels, foreground, generator=self.generator)
-        target = contrast_target(mask, regions, labels, foreground, self.ignore_index)
-        return Prepared(target, regions, prototypes, prototype_map.to(features.dtype), labels)
+            pooled, regions = support_background(support, features, self.num_prototypes, self.ignore_index)
+            labels = torch.zeros_like(foreground, dtype=torch.long)
+        prototypes, exists = masked_average_pool(pooled, regions), regions.flatten(2).any(2)
+        draw = uniforms((len(labels),), prototypes, self.generator)
+        held = held_prototypes(labels, foreground, exists, draw)
+        prototype_map = place_prototypes(prototypes, held).to(features.dtype)
+        target = contrast_target(mask, unlabelled, held, exists, self.ignore_index)
+        return Prepared(target, regions, prototypes, prototype_map, labels, held)
 
-    def _partition(self, high_level: Tensor, mask: Tensor, size: tuple[int, int]) -> Int[Tensor, "B h w"]:
-        """Regions of the whole query, foreground included, found on the grid of F̄ and resized to that of F."""
+    def _partition(self, high_level: Tensor, mask: Tensor, labelled: Bool[Tensor, "B h w"]) -> Int[Tensor, "B h w"]:
+        """Regions of the whole query, foreground included, found on the grid of F̄ and resized to that of F.
+
+        Args:
+            labelled: the labelled cells on the grid of F.
+        """
         check_map(high_level, "high_level")
         check_batch(high_level, mask.shape[0], "high_level")
+        size, grid = (labelled.shape[1], labelled.shape[2]), (high_level.shape[2], high_level.shape[3])
         if self.partition == "pyramid":
             return resize_nearest(spatial_pyramid(high_level, isqrt(self.num_prototypes)), size)
-        grid = (high_level.shape[2], high_level.shape[3])
         labels = cosine_kmeans(
             high_level,
             self.num_prototypes,
             iterations=self.iterations,
-            valid=labelled_cells(mask, grid),
+            valid=labelled if grid == size else labelled_cells(mask, grid),
             seeding=self.seeding,
             engine=self.engine,
             generator=self.generator,
         )
         return resize_nearest(labels, size)
-
-    def _support_background(self, support: tuple[Tensor, Tensor], features: Tensor) -> tuple[Tensor, Tensor]:
-        """The support's features and its background as the one region."""
-        require(
-            self.num_prototypes == 1,
-            "support",
-            "num_prototypes=1, for regions of the support are not regions of the query",
-            f"num_prototypes={self.num_prototypes}",
-            "build the auxiliary with num_prototypes=1",
-        )
-        pooled, mask = support
-        check_map(pooled, "support features")
-        check_batch(pooled, features.shape[0], "support features")
-        require(
-            pooled.shape[1] == features.shape[1],
-            "support features",
-            f"{features.shape[1]} channels, as the query's",
-            pooled.shape[1],
-            "take both from the same layer",
-        )
-        check_mask(mask, features.shape[0], self.ignore_index, "support mask")
-        labels = torch.zeros_like(pooled[:, 0], dtype=torch.long)
-        return pooled, remove_foreground(labels, mask, 1, self.ignore_index)
 
     def counter_prior(self, prior: Tensor) -> Tensor:
         """What the self-contrastive pass gets in place of a prior mask, as the option `prior` says."""
@@ -308,7 +296,9 @@ class SelfContrastiveAuxiliary(nn.Module):
         )
         judge = partial(cross_entropy, ignore_index=self.ignore_index) if criterion is None else criterion
         auxiliary_loss = contrast_loss(contrast.logits, contrast.target, judge, self.ignore_index)
-        loss = (1 - self.weight) * main_loss + self.weight * auxiliary_loss
+        # One operation; a criterion's loss is in float32 or wider, the host's own may be in half precision.
+        wider = torch.promote_types(main_loss.dtype, auxiliary_loss.dtype)
+        loss = torch.lerp(main_loss.to(wider), auxiliary_loss.to(wider), self.weight)
         self.last_step = keep(main_loss, auxiliary_loss, loss, contrast)
         return loss
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from selfcontrast.errors import call_theirs, check_tensors, require
@@ -21,24 +21,25 @@ Criterion = Callable[[Any, Tensor], Tensor]
 
 
 def contrast_target(
-    mask: Tensor,
-    regions: Tensor,
-    labels: Tensor,
-    foreground: Bool[Tensor, "B h w"],
-    ignore_index: int = 255,
+    mask: Tensor, unlabelled: Tensor, held: Tensor, exists: Tensor, ignore_index: int = 255
 ) -> Int[Tensor, "B H W"]:
     """1 − M, unlabelled also where the map holds no prototype to be compared with.
 
+    Args:
+        mask: M, (B, H, W).
+        unlabelled: (B, H, W) bool, where M is neither 0 nor 1.
+        held: (B, h, w), whose prototype each cell of the map holds.
+        exists: (B, K) bool, the prototypes that were pooled from any pixel.
+
     >>> import torch
-    >>> mask, regions = torch.tensor([[[0, 1, 255]]]), torch.tensor([[[[True, False, False]]]])
-    >>> contrast_target(mask, regions, torch.zeros(1, 1, 3, dtype=torch.long), mask == 1)
-    tensor([[[  1,   0, 255]]])
+    >>> mask, held = torch.tensor([[[0, 1, 255, 0]]]), torch.tensor([[[0, 0, 0, 1]]])
+    >>> contrast_target(mask, mask == 255, held, torch.tensor([[True, False]]))
+    tensor([[[  1,   0, 255, 255]]])
     """
-    exists = regions.flatten(2).any(2)
-    own = exists.gather(1, labels.flatten(1)).view(labels.shape)
-    held = torch.where(foreground, exists.any(1)[:, None, None], own)
-    judged = resize_nearest(held, (mask.shape[1], mask.shape[2])) & ((mask == 0) | (mask == 1))
-    return torch.where(judged, (mask == 0).long(), ignore_index)
+    known = exists.gather(1, held.flatten(1)).view(held.shape)
+    # Of bools: known and not unlabelled, in one operation.
+    judged = resize_nearest(known, (mask.shape[1], mask.shape[2])) > unlabelled
+    return torch.where(judged, 1 - mask.long(), ignore_index)
 
 
 def cross_entropy(logits: Logits, target: Tensor, ignore_index: int = 255, align_corners: bool = True) -> Tensor:

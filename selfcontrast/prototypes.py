@@ -19,7 +19,7 @@ from selfcontrast.errors import (
     values_of,
 )
 from selfcontrast.precision import at_least_float32, autocast_off
-from selfcontrast.sampling import pick, uniforms
+from selfcontrast.sampling import uniforms
 
 
 def labelled_cells(mask: Tensor, size: tuple[int, int]) -> Bool[Tensor, "B h w"]:
@@ -34,11 +34,22 @@ def labelled_cells(mask: Tensor, size: tuple[int, int]) -> Bool[Tensor, "B h w"]
     tensor([[[ True, False]]])
     """
     _check_rank(mask)
-    unlabelled = ((mask != 0) & (mask != 1)).float()
-    if unlabelled.device.type == "mps":
+    return wholly_labelled(unlabelled_pixels(mask), size)
+
+
+def unlabelled_pixels(mask: Tensor) -> Bool[Tensor, "B H W"]:
+    """Pixels of a mask that are neither 0 nor 1."""
+    # Only 0 and 1 are their own squares: two operations, where comparing with each takes three.
+    return mask * mask != mask
+
+
+def wholly_labelled(unlabelled: Tensor, size: tuple[int, int]) -> Bool[Tensor, "B h w"]:
+    """Cells of a grid under which no pixel is unlabelled."""
+    pixels = unlabelled.float()[:, None]
+    if pixels.device.type == "mps":
         # Up to torch 2.13 MPS pools other windows than these where the sizes do not divide (pytorch issue 190064).
-        return (F.adaptive_max_pool2d(unlabelled[:, None].cpu(), size)[:, 0] == 0).to(unlabelled.device)
-    return F.adaptive_max_pool2d(unlabelled[:, None], size)[:, 0] == 0
+        return (F.adaptive_max_pool2d(pixels.cpu(), size)[:, 0] == 0).to(pixels.device)
+    return F.adaptive_max_pool2d(pixels, size)[:, 0] == 0
 
 
 def foreground_cells(mask: Tensor, size: tuple[int, int]) -> Bool[Tensor, "B h w"]:
@@ -53,7 +64,7 @@ def foreground_cells(mask: Tensor, size: tuple[int, int]) -> Bool[Tensor, "B h w
     tensor([[[False,  True]]])
     """
     _check_rank(mask)
-    return resize_nearest(mask == 1, size)
+    return resize_nearest(mask, size) == 1
 
 
 def resize_nearest(grid: Tensor, size: tuple[int, int]) -> Tensor:
@@ -64,14 +75,17 @@ def resize_nearest(grid: Tensor, size: tuple[int, int]) -> Tensor:
     tensor([[[3, 3, 7, 7],
              [3, 3, 7, 7]]])
     """
-    rows = _nearest(grid.shape[-2], size[0], grid.device)
-    columns = _nearest(grid.shape[-1], size[1], grid.device)
+    height, width = grid.shape[-2:]
+    if (height, width) == tuple(size):
+        return grid
+    rows = _nearest(height, size[0], grid.device)
+    columns = rows if (width, size[1]) == (height, size[0]) else _nearest(width, size[1], grid.device)
     return grid[..., rows[:, None], columns]
 
 
 def _nearest(old: int, new: int, device: torch.device) -> Int[Tensor, " new"]:
     # The centre of each new cell, in whole numbers: (i + 1/2) * old / new.
-    return (2 * torch.arange(new, device=device) + 1) * old // (2 * new)
+    return torch.arange(old, 2 * old * new, 2 * old, device=device) // (2 * new)
 
 
 def remove_foreground(
@@ -104,9 +118,18 @@ def remove_foreground(
     check_count(num_clusters, 1, "num_clusters")
     check_mask(mask, labels.shape[0], ignore_index)
     size = (labels.shape[1], labels.shape[2])
-    background = labelled_cells(mask, size) & ~foreground_cells(mask, size)
-    clusters = torch.arange(num_clusters, device=labels.device)[:, None, None]
-    return (labels[:, None] == clusters) & background[:, None]
+    return regions_of(labels, labelled_cells(mask, size), foreground_cells(mask, size), num_clusters)
+
+
+def regions_of(labels: Tensor, labelled: Tensor, foreground: Tensor, num_clusters: int) -> Bool[Tensor, "B K h w"]:
+    """The cells of each region that are labelled and not foreground, all (B, h, w)."""
+    # Of bools: labelled and not foreground, in one operation.
+    background = labelled > foreground
+    return _one_hot(labels, num_clusters) & background[:, None]
+
+
+def _one_hot(labels: Tensor, count: int) -> Bool[Tensor, "B K h w"]:
+    return labels[:, None] == torch.arange(count, device=labels.device)[:, None, None]
 
 
 def masked_average_pool(features: Tensor, masks: Tensor) -> Float[Tensor, "B K C"]:
@@ -145,7 +168,7 @@ def masked_average_pool(features: Tensor, masks: Tensor) -> Float[Tensor, "B K C
         pixels = at_least_float32(features).flatten(2)
         weights = masks.flatten(2).to(pixels.dtype)
         total = weights.sum(2, keepdim=True)
-        return (weights @ pixels.transpose(1, 2)) / torch.where(total > 0, total, 1.0)
+        return (weights @ pixels.transpose(1, 2)) / total.clamp(min=torch.finfo(total.dtype).tiny)
 
 
 def expand_prototypes(
@@ -179,7 +202,7 @@ def expand_prototypes(
     tensor([[[[1., 1., 1.]]]])
     """
     _check_labels(labels)
-    batch, num_clusters = _check_prototypes(prototypes, regions, labels)
+    batch = _check_prototypes(prototypes, regions, labels)
     if foreground is None:
         foreground = ~regions.any(1)
     check_tensors(foreground=foreground)
@@ -191,13 +214,31 @@ def expand_prototypes(
         "resize it to the grid of the labels and compare it to get a bool, or leave it out",
     )
     exists = regions.flatten(2).any(2)
-    drawn = pick(exists.to(prototypes.dtype), uniforms((batch,), prototypes, generator))
-    held = torch.where(foreground, drawn[:, None, None], labels)
-    clusters = torch.arange(num_clusters, device=labels.device)[:, None, None]
-    choice = (held[:, None] == clusters) & exists[:, :, None, None]
+    held = held_prototypes(labels, foreground, exists, uniforms((batch,), prototypes, generator))
+    return place_prototypes(torch.where(exists[:, :, None], prototypes, 0.0), held)
+
+
+def held_prototypes(
+    labels: Int[Tensor, "B h w"],
+    foreground: Bool[Tensor, "B h w"],
+    exists: Bool[Tensor, "B K"],
+    uniform: Float[Tensor, " B"],
+) -> Int[Tensor, "B h w"]:
+    """Whose prototype each cell of the map holds: its own region's, in the foreground one drawn from those that exist.
+
+    Where none exists the last one stands for it.
+    """
+    count = exists.cumsum(1, dtype=uniform.dtype)
+    drawn = torch.searchsorted(count, uniform[:, None] * count[:, -1:], right=True).clamp(max=exists.shape[1] - 1)
+    return torch.where(foreground, drawn[:, :, None], labels)
+
+
+def place_prototypes(prototypes: Float[Tensor, "B K C"], held: Int[Tensor, "B h w"]) -> Float[Tensor, "B C h w"]:
+    """Each cell's prototype at its place (Eq. 7); those of regions without a pixel are zeros."""
+    choice = _one_hot(held, prototypes.shape[1]).flatten(2).to(prototypes.dtype)
     with autocast_off(prototypes.device):
-        expanded = prototypes.transpose(1, 2) @ choice.flatten(2).to(prototypes.dtype)
-    return expanded.view(batch, -1, *labels.shape[1:])
+        expanded = prototypes.transpose(1, 2) @ choice
+    return expanded.view(len(held), -1, *held.shape[1:])
 
 
 def _check_rank(mask: Tensor) -> None:
@@ -217,7 +258,7 @@ def _check_labels(labels: Tensor) -> None:
     )
 
 
-def _check_prototypes(prototypes: Tensor, regions: Tensor, labels: Tensor) -> tuple[int, int]:
+def _check_prototypes(prototypes: Tensor, regions: Tensor, labels: Tensor) -> int:
     check_tensors(prototypes=prototypes, regions=regions)
     require(
         prototypes.dim() == 3,
@@ -235,4 +276,4 @@ def _check_prototypes(prototypes: Tensor, regions: Tensor, labels: Tensor) -> tu
         tuple(regions.shape),
         "pass the masks that the prototypes were pooled from",
     )
-    return batch, num_clusters
+    return batch

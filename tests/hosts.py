@@ -9,7 +9,20 @@ from functools import partial
 from typing import Any
 
 import torch
-from host_models import asgnet, attention_family, canet_family, cosine_family, papers, pfenet_family
+from host_models import (
+    asgnet,
+    attention_family,
+    attention_followers,
+    canet_family,
+    cosine_family,
+    cosine_followers,
+    papers,
+    pfenet_family,
+    pfenet_followers,
+    threshold_family,
+    tokens,
+    two_branches,
+)
 from host_models.parts import judged, one_loss
 from torch import Tensor, nn
 
@@ -111,10 +124,29 @@ def _by_keyword(model: type[nn.Module], whole: Any, mask: str, *also: str) -> Ca
             "s_seed": torch.zeros(len(own.mask), 1, 3, 2, dtype=torch.long),
             "padding_mask": (own.mask == 255).long() * 255,
             "s_padding_mask": torch.zeros_like(own.support_mask),
+            "class_chosen": torch.arange(len(own.mask)),
+            "classes": [torch.arange(len(own.mask))],
+            "prototype_neg_dict": {},
         }
         given = {"x": own.query, "s_x": own.support, "s_y": own.support_mask, mask: own.mask}
         keywords = given | {key: extras[key] for key in also}
-        return Small(name, model(), name, (), keywords, own.mask, lambda out: sum(one.sum() for one in out[1:]), whole)
+
+        def main_loss(out: Any) -> Any:
+            return sum(one.sum() for one in out[1:] if isinstance(one, Tensor))
+
+        return Small(name, model(), name, (), keywords, own.mask, main_loss, whole)
+
+    return make
+
+
+def _on_tokens(model: type[nn.Module], host: Host) -> Callable[[str, Episode], Small]:
+    """PFENet's way over a vision transformer; a described host, for no published one has these names."""
+    by_keyword = _by_keyword(model, one_loss, "y")
+
+    def make(name: str, own: Episode) -> Small:
+        small = by_keyword(name, own)
+        small.host = host
+        return small
 
     return make
 
@@ -174,6 +206,35 @@ def _ssp(name: str, own: Episode) -> Small:
     return Small(name, cosine_family.SSP(), name, arguments, {}, own.mask, main_loss, one_loss)
 
 
+def _ifa(name: str, own: Episode) -> Small:
+    arguments = list(own.support.unbind(1)), list(own.support_mask.unbind(1)), own.query, own.mask
+    several = own.support_mask.flatten(0, 1)
+
+    def main_loss(out: list[Tensor]) -> Tensor:
+        on_query, on_support = [judged(one, own.mask) for one in out[:5]], [judged(one, several) for one in out[5:]]
+        return torch.stack(on_query).sum() + 0.2 * torch.stack(on_support).sum()
+
+    return Small(name, cosine_followers.IFA(), name, arguments, {}, own.mask, main_loss, one_loss)
+
+
+def _medical(model: Any, background: bool = False, own_mask: bool = False, **keywords: Any) -> Any:
+    """Lists of ways and shots, one way of them; what is returned beside the prediction is a loss."""
+
+    def make(name: str, own: Episode) -> Small:
+        fore = list(own.support_mask.float().unbind(1))
+        given = [[list(own.support.unbind(1))], [fore]]
+        given += [[[1 - one for one in fore]]] if background else []
+        given += [[own.query]] + ([own.mask] if own_mask else [])
+
+        def main_loss(out: Any) -> Tensor:
+            logits = out[0] if background else out[0].clamp(1e-7, 1.0).log()
+            return judged(logits, own.mask) + out[1].sum()
+
+        return Small(name, model(), name, tuple(given), keywords, own.mask, main_loss, one_loss)
+
+    return make
+
+
 def _first(place: int, mask: Tensor, out: Any) -> Tensor:
     return judged(out[place], mask, align_corners=False)
 
@@ -197,6 +258,13 @@ BUILDERS: dict[str, Callable[[str, Episode], Small]] = {
     "scl": _by_keyword(pfenet_family.SCL, pfenet_family.whole_loss, "y"),
     "asgnet_pyramid": _by_keyword(asgnet.ASGNetPyramid, pfenet_family.whole_loss, "y", "s_seed"),
     "asgnet_aspp": _by_keyword(asgnet.ASGNetASPP, asgnet.both_heads, "y", "s_seed"),
+    "mianet": _by_keyword(pfenet_followers.MIANet, pfenet_family.whole_loss, "y", "class_chosen"),
+    "msanet": _by_keyword(pfenet_followers.MSANet, one_loss, "y_m", "y_b", "cat_idx"),
+    "pfenet2plus": _by_keyword(pfenet_followers.PFENetPlus, pfenet_family.whole_loss, "y"),
+    "qgnet": _by_keyword(pfenet_followers.QGNet, pfenet_family.whole_loss, "y"),
+    "dcp": _by_keyword(two_branches.DCP, one_loss, "y", "cat_idx"),
+    "r2net": _by_keyword(two_branches.R2Net, one_loss, "y", "cat_idx"),
+    "ntrenet": _by_keyword(two_branches.NTRENet, two_branches.three_kinds, "y", "classes", "prototype_neg_dict"),
     "canet": _by_position(canet_family.CANet, one_loss, _logits, history=True),
     "pmms": _by_position(canet_family.PMMs, partial(_unaligned, 0), partial(_first, 3)),
     "rpmms": _by_position(canet_family.RPMMs, canet_family.three_rounds, _rounds),
@@ -205,12 +273,25 @@ BUILDERS: dict[str, Callable[[str, Episode], Small]] = {
     "ppnet": _panet(cosine_family.PPNet),
     "mlc": _mlc,
     "ssp": _ssp,
+    "ifa": _ifa,
+    "qnet": _medical(threshold_family.QNet, train=True),
+    "rpt": _medical(threshold_family.RPT, own_mask=True, train=True),
+    "alpnet": _medical(cosine_followers.ALPNet, background=True, isval=False, val_wsize=None),
     "cyctr": _by_keyword(attention_family.CyCTR, attention_family.dice, "y", "padding_mask", "s_padding_mask"),
     "sccan": _by_keyword(attention_family.SCCAN, attention_family.dice, "y_m"),
     "hdmnet": _by_keyword(attention_family.HDMNet, one_loss, "y_m", "y_b"),
+    "ipmt": _by_keyword(attention_followers.IPMT, attention_followers.both_predictions, "y"),
+    "aenet_hdmnet": _by_keyword(attention_followers.AENetHDMNet, one_loss, "y_m", "y_b"),
+    "aenet_sccan": _by_keyword(attention_followers.AENetSCCAN, attention_family.dice, "y_m"),
+    "aenet_cyctr": _by_keyword(
+        attention_followers.AENetCyCTR, attention_family.dice, "y_m", "padding_mask", "s_padding_mask"
+    ),
     "fwb": _by_position(papers.FWB, one_loss, _logits, FWB),
     "crnet": _by_position(papers.CRNet, papers.rounds_loss, _crnet, CRNET),
     "simpropnet": _by_position(papers.SimPropNet, one_loss, _logits, SIMPROPNET),
+    "tokens_convolved": _on_tokens(tokens.Convolved, tokens.CONVOLVED),
+    "tokens_linear": _on_tokens(tokens.Linear, tokens.LINEAR),
+    "tokens_grid": _on_tokens(tokens.Grid, tokens.LINEAR),
 }
-COSINE = ("panet", "ppnet", "mlc", "ssp")
+COSINE = ("panet", "ppnet", "mlc", "ssp", "ifa", "qnet", "rpt", "alpnet")
 LEARNED = tuple(name for name in BUILDERS if name not in COSINE)

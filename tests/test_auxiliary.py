@@ -102,7 +102,7 @@ def test_it_is_printed_with_the_options_that_act() -> None:
     text = repr(SelfContrastiveAuxiliary(weight=0.3, prior="keep"))
     assert text == (
         "SelfContrastiveAuxiliary(num_prototypes=3, weight=0.3, partition='kmeans', iterations=10, "
-        "seeding='farthest-first', engine='torch', prior='keep', ignore_index=255)"
+        "seeding='farthest-first', engine='auto', prior='keep', ignore_index=255)"
     )
     text = repr(SelfContrastiveAuxiliary(4, partition="pyramid"))
     assert "partition='pyramid', prior=" in text and "seeding" not in text

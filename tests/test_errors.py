@@ -202,7 +202,7 @@ def test_counts_and_names_of_the_functions_that_are_wrongly_typed(no_shape_check
         no_shape_checks.spatial_pyramid(MAP, 1.5)
     with pytest.raises(refusal, match=r"seeding: expected one of .*k-means\+\+.*, got 'kmeans\+\+'"):
         no_shape_checks.cosine_kmeans(MAP, 2, seeding="kmeans++")
-    with pytest.raises(refusal, match=r"engine: expected one of torch, faiss, got 'fais'"):
+    with pytest.raises(refusal, match=r"engine: expected one of auto, torch, triton, faiss, got 'fais'"):
         no_shape_checks.cosine_kmeans(MAP, 2, engine="fais")
 
 

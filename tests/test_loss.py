@@ -12,17 +12,16 @@ IGNORE = 255
 
 def test_the_target_is_the_complement_where_a_prototype_is_compared() -> None:
     mask = torch.tensor([[[0, 1, IGNORE, 0]]])
-    labels = torch.tensor([[[0, 0, 0, 1]]])
-    regions = torch.tensor([[[[True, False, False, False]], [[False] * 4]]])
-    target = contrast_target(mask, regions, labels, mask == 1)
+    held = torch.tensor([[[0, 0, 0, 1]]])
+    target = contrast_target(mask, mask == IGNORE, held, torch.tensor([[True, False]]))
     # The last pixel's own region has no prototype: there is nothing to judge it by.
     assert target.tolist() == [[[1, 0, IGNORE, IGNORE]]]
 
 
 def test_without_any_prototype_nothing_is_judged() -> None:
     mask = torch.ones(1, 2, 2, dtype=torch.long)
-    labels, regions = torch.zeros(1, 2, 2, dtype=torch.long), torch.zeros(1, 1, 2, 2, dtype=torch.bool)
-    assert (contrast_target(mask, regions, labels, mask == 1) == IGNORE).all()
+    held, exists = torch.zeros(1, 2, 2, dtype=torch.long), torch.tensor([[False]])
+    assert (contrast_target(mask, mask == IGNORE, held, exists) == IGNORE).all()
 
 
 def test_cross_entropy_is_the_mean_over_labelled_pixels() -> None:

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 from host_models.cosine_family import explicit
+from host_models.parts import bilinear
+from host_models.threshold_family import RPT
 from hosts import COSINE, Small
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
@@ -44,9 +46,14 @@ def written_out(small: Small, attachment: Attachment) -> tuple[Tensor, ...]:
     assert attachment.contrast is not None
     attachment.auxiliary.eval()
     prototype_map = attachment.contrast.prototype_map
+    if small.name in ("ifa", "qnet", "rpt", "alpnet"):
+        return (small.model.explicit(attachment.contrast, *small.arguments, **small.keywords),)
     if small.name not in COSINE:
         return small.model.explicit(prototype_map, NEUTRAL, *small.arguments, **small.keywords)
-    return (explicit_cosine(small, prototype_map),)
+    logits = explicit_cosine(small, prototype_map)
+    if attachment.host.output is None:
+        return (logits,)
+    return (bilinear(logits, small.mask.shape[1:], attachment.host.align_corners),)
 
 
 def explicit_cosine(small: Small, prototype_map: Tensor) -> Tensor:
@@ -66,11 +73,15 @@ def explicit_cosine(small: Small, prototype_map: Tensor) -> Tensor:
         foreground = prototypes[1 if small.name in ("panet", "ppnet") else 0]
         scale = 20.0 if small.name in ("panet", "ppnet") else 10.0
         rows.append(explicit(own, foreground[None], its_map, scale))
-    return torch.cat(rows)
+    # What SSP returns comes from prototypes that it finds afterwards.
+    logits = torch.cat(rows)
+    return logits if small.name == "ssp" else bilinear(logits, small.mask.shape[1:], small.name != "panet")
 
 
 def seeded(small: Small, attachment: Attachment | None = None) -> Any:
     """A forward, or with an attachment a training step's, from one and the same seed."""
     torch.manual_seed(3)
     np.random.seed(3)
+    if isinstance(small.model, RPT):
+        small.model.fg_sampler.seed(3)
     return small() if attachment is None else small.step(attachment)

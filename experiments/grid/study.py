@@ -38,6 +38,8 @@ RECIPE: Settings = {
 }
 # Defaults of the library, which a recipe does not name. Where one changes, cells with the task are other cells.
 TASK: Settings = {"iterations": 10, "ignore_index": 255, "seeding": "farthest-first", "engine": "torch"}
+# On the processors that computed the cells, the default "auto" takes "torch"; a GPU's labels differ by rounding alone.
+KNOWN_AS = {"auto": "torch"}
 # The settings of a `Recipe` that a cell leaves out: where files lie, how often they are written, and what is looked at
 # while training; shot and count of the evaluation stand in the cell itself. Every cell has four folds and no class held
 # out by name, and a damaged file ends it.

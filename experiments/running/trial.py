@@ -24,6 +24,7 @@ from data.image_list import ImageList
 from evaluation.evaluator import episodes_of
 from grid.cell import Cell
 from grid.cell_store import add_cell
+from grid.study import KNOWN_AS
 from model.pfenet import Extracted, PFENet
 from recipe import Recipe
 from runtime.environment import environment
@@ -92,9 +93,10 @@ def _check_task(cell: Cell, recipe: Recipe) -> None:
     """Under another default of the library the cell would not be what its digest says."""
     auxiliary = recipe.build_auxiliary()
     for name, value in cell.task.items():
-        if getattr(auxiliary, name) != value:
+        found = KNOWN_AS.get(getattr(auxiliary, name), getattr(auxiliary, name))
+        if found != value:
             raise ValueError(
-                f"task: expected the library's default {name}={value!r}, got {getattr(auxiliary, name)!r}; set it in "
+                f"task: expected the library's default {name}={value!r}, got {found!r}; set it in "
                 "TASK of experiments/grid/study.py, which makes other cells"
             )
 

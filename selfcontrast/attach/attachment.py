@@ -14,19 +14,19 @@ from torch import Tensor, nn
 from selfcontrast.attach.attachable import check_arguments
 from selfcontrast.attach.hooks import Uncopied
 from selfcontrast.attach.host import CosineHost, Host
-from selfcontrast.attach.mechanisms.cosine import Cosine
+from selfcontrast.attach.mechanisms.exchange import Exchange
 from selfcontrast.attach.mechanisms.fold import Fold
-from selfcontrast.attach.mechanisms.query_features import QueryFeatures
+from selfcontrast.attach.mechanisms.query_features import QueryFeatures, check_exits
 from selfcontrast.attach.mechanisms.replay import Replay
 from selfcontrast.attach.presets import ASK, name_preset, naming_preset
 from selfcontrast.attach.verify import CheckReport, check_attachment, check_modes
 from selfcontrast.auxiliary import SelfContrastiveAuxiliary
 from selfcontrast.blended_step import BlendedStep, log_of, without_pass
-from selfcontrast.contrast import SelfContrast, check_logits
+from selfcontrast.contrast import SelfContrast
 from selfcontrast.errors import black_and_white, check_mask, check_tensors, require, warn_of_eval_mode
 from selfcontrast.loss import Criterion, Logits, cross_entropy, resize_logits
 
-Mechanism = Fold | Replay | Cosine
+Mechanism = Fold | Replay | Exchange
 
 
 class Attachment:
@@ -114,7 +114,7 @@ class Attachment:
             "before torch.compile, and compile with a weight above 0",
         )
         assert self.contrast is not None
-        loss = self.auxiliary.blend(main_loss, self.contrast, self._host_loss if criterion is None else criterion)
+        loss = self.auxiliary.blend(main_loss, self.contrast, self.host_loss if criterion is None else criterion)
         self._blended, self.contrast, self._step = True, self.contrast.detach(), self.auxiliary.last_step
         self.query = None
         return loss
@@ -132,19 +132,22 @@ class Attachment:
     def check(self, *arguments: Any, **keywords: Any) -> CheckReport:
         """Prove on one training batch that the task enters this model in the right place.
 
-        Dropout is off in it, for a doubled batch draws other masks. The model, its running statistics and the random
-        numbers are as before, afterwards.
+        Dropout is off in it, for a doubled batch draws other masks. The model, its running statistics and plain
+        attributes, gradients and the random numbers are as before, afterwards. It takes about eight forwards and two
+        backward passes.
 
         Args:
             arguments, keywords: those of the model's training forward; inside `episode(mask)` where the host needs it.
 
         Returns:
-            One line a claim. The host's outputs, losses and running statistics are unchanged; the pass equals an
-            explicit second comparison; its gradient reaches the comparison and, through the prototypes, the features.
+            One line a claim, of which some may be unproven, with the reason. The host's outputs, losses, attributes and
+            running statistics are unchanged; the pass equals an explicit second comparison; its gradient is that of
+            one, and reaches the comparison and, through the prototypes, the features; these are the query's, what is
+            exchanged is the support's, and nothing else of the support reaches the pass's logits.
 
         Raises:
             InputError: where one of these does not hold, with all lines; where a call that the host names does not
-                come; in eval mode.
+                come; in eval mode; where the model itself gives other results from call to call.
         """
         self._check_attached("check")
         step = self._step
@@ -154,7 +157,8 @@ class Attachment:
                 self._check_batch(arguments, keywords)
                 return check_attachment(self, arguments, keywords)
         finally:
-            self.contrast, self._blended, self._step = None, True, step
+            self._forget()
+            self.contrast, self.query, self._blended, self._step = None, None, True, step
 
     def detach(self) -> None:
         """Leave the model without a trace."""
@@ -215,8 +219,8 @@ class Attachment:
                 return
             with naming_preset(self.preset):
                 exits = mechanism.finish(list(args), dict(kwargs))
+                check_exits(self.host, exits, len(query.prepared.target))
                 logits = tuple(one.logits for one in exits)
-                check_logits(logits, len(query.prepared.target))
                 self.contrast = SelfContrast(logits[0] if len(logits) == 1 else logits, *query.prepared)
                 self._weights, self.query = [one.weight for one in exits], query
                 self._blended = False
@@ -260,10 +264,10 @@ class Attachment:
 
     def _build(self, query: QueryFeatures) -> Mechanism:
         if isinstance(self.host, CosineHost):
-            return Cosine(self.model, self.host, query)
+            return Exchange(self.model, self.host, query)
         return (Fold if self.host.mechanism == "fold" else Replay)(self.model, self.host, query)
 
-    def _host_loss(self, logits: Logits, target: Tensor) -> Tensor:
+    def host_loss(self, logits: Logits, target: Tensor) -> Tensor:
         """The host's own loss on the pass's logits."""
         name = None if isinstance(self.host, CosineHost) else self.host.criterion
         ignore_index, align_corners = self.auxiliary.ignore_index, self.host.align_corners

@@ -99,6 +99,17 @@ class RefuseCheckpointedStatistics(TorchFunctionMode):
         return func(*args, **keywords)
 
 
+class KeepEverything(TorchFunctionMode):
+    """Inside this context nothing is left for backward to compute again, whatever torch.utils.checkpoint is asked.
+
+    Its reentrant kind, and functions with a backward of their own, compute again all the same.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
+        with OutsideCheckpoint():
+            return func(*args, **(kwargs or {}))
+
+
 class OutsideCheckpoint(torch.autograd.graph.saved_tensors_hooks):
     """Inside this context tensors are saved as anywhere else, so that a checkpoint does not wait for them again."""
 

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
 from selfcontrast.attach.checkpointing import recomputing, refuse_reentrant, region
+from selfcontrast.attach.direct_calls import DIRECT, SeenForward
 from selfcontrast.attach.host import Call, matching
 from selfcontrast.errors import require
 
@@ -24,6 +26,9 @@ class Uncopied:
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
 
+    # A graph could keep neither what the task computes nor hooks that are others in each forward: it breaks here. This
+    # is torch.compiler.disable, but for loading the compiler only when it is called.
+    @torch._disable_dynamo  # pyright: ignore
     def __call__(self, *args: Any) -> Any:
         return self._function(*args)
 
@@ -98,6 +103,7 @@ class Hooks:
         self._model = model
         self._watches: list[_Watch] = []
         self._handles: list[RemovableHandle] = []
+        self._seen: list[SeenForward] = []
         self._resting = False
         self._checkpointed = False
 
@@ -126,6 +132,7 @@ class Hooks:
         """After the forward: be removed, unless a part that they act in will be computed again, and say so."""
         if self._checkpointed:
             self._resting = True
+            self._see_no_more()
         else:
             self.remove()
         return self._checkpointed
@@ -145,10 +152,27 @@ class Hooks:
             watch = self._watch(name, call) if required else _Watch(name, call.turn)
             self._handles.append(module.register_forward_hook(Uncopied(self._hook(watch, function, learns))))
 
+    def sees(self, call: Call, function: Callable[[str, Any], None], learns: bool = True) -> None:
+        """`function(name, output)` looks at a call's output; `layer4.forward` are calls as `layer4.forward(...)` too.
+
+        These are not seen when they are computed again.
+        """
+        if not call.module.endswith(DIRECT):
+            self.after(call, function, learns=learns)
+            return
+        for name, module in matching(self._model, call.module).items():
+            hook = Uncopied(self._hook(self._watch(f"{name}{DIRECT}", call), function, learns))
+            self._seen.append(SeenForward(module, hook))
+
     def remove(self) -> None:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
+        self._see_no_more()
+
+    def _see_no_more(self) -> None:
+        while self._seen:
+            self._seen.pop().remove()
 
     def _watch(self, name: str, call: Call) -> _Watch:
         watch = _Watch(name, call.turn)
@@ -190,6 +214,6 @@ def check_fired(hooks: Hooks) -> None:
         "host",
         f"calls of {', '.join(missing)} in a training forward",
         "none",
-        "look whether the model calls them by .forward(...), was compiled before attach or while the weight was 0, or "
-        "needs another host",
+        "look whether the model calls them by .forward(...) (features can be read there: write layer4.forward), was "
+        "compiled before attach or while the weight was 0, or needs another host",
     )

@@ -7,10 +7,11 @@ from typing import Literal, NamedTuple, cast
 
 from torch import nn
 
+from selfcontrast.attach.direct_calls import DIRECT
 from selfcontrast.errors import require
 
 _CALL = re.compile(r"(?P<module>[^#\[]*)(#(?P<call>-1|\d+))?(?P<items>(\[(\d+|'[^']*'|\"[^\"]*\")\])*)")
-_CHANNELS = re.compile(r"(?P<start>\d*C?):(?P<stop>\d*C?)")
+_CHANNELS = re.compile(r"(?P<start>\d*C\+\d+|\d*C?):(?P<stop>\d*C\+\d+|\d*C?)")
 
 
 class Call(NamedTuple):
@@ -41,10 +42,12 @@ class Call(NamedTuple):
 
 
 def channel_range(text: str, channels: int, total: int) -> slice:
-    """Channels written in numbers or in multiples of C, the channels of the features.
+    """Channels written in numbers or in multiples of C, the channels of the features, and a number more.
 
     >>> channel_range("C:2C", 64, 129), channel_range("2C:", 64, 129), channel_range("0:256", 64, 512)
     (slice(64, 128, None), slice(128, 129, None), slice(0, 256, None))
+    >>> channel_range("2C+64:2C+65", 64, 257)
+    slice(192, 193, None)
     """
     match = _CHANNELS.fullmatch(text)
     require(match is not None, "channels", "a range such as C:2C or 256:512", repr(text), "mend its text")
@@ -53,9 +56,25 @@ def channel_range(text: str, channels: int, total: int) -> slice:
     def number(end: str, default: int) -> int:
         if not end:
             return default
-        return int(end[:-1] or 1) * channels if end.endswith("C") else int(end)
+        multiple, marked, more = end.partition("C")
+        return int(multiple or 1) * channels + int(more or 0) if marked else int(multiple)
 
     return slice(number(match["start"], 0), number(match["stop"], total))
+
+
+def channels_text(place: slice, channels: int, total: int) -> str:
+    """A range of channels in multiples of C where it is one, else in numbers.
+
+    >>> channels_text(slice(64, 128), 64, 129), channels_text(slice(128, 129), 64, 129)
+    ('C:2C', '2C:')
+    """
+
+    def end(value: int) -> str:
+        return ("C" if value == channels else f"{value // channels}C") if value % channels == 0 else str(value)
+
+    start = end(place.start) if place.start else ""
+    stop = end(place.stop) if place.stop != total else ""
+    return f"{start}:{stop}"
 
 
 @dataclass(frozen=True)
@@ -118,8 +137,9 @@ class Host:
     """A model whose comparison is learned: its first module gets features, an expanded prototype and extras.
 
     Attributes:
-        features: the call whose output is F, after its dropout.
-        high_level: the call whose output is F̄.
+        features: the call whose output is F, after its dropout; `encoder.forward` where the model calls a module as
+            `encoder.forward(...)`, which hooks do not meet.
+        high_level: the call whose output is F̄, written likewise.
         entries: where the comparison starts.
         exits: where it ends.
         mask: the argument of the model's forward that holds the query's mask, None where none does; then
@@ -187,7 +207,7 @@ class CosineHost:
 
 
 def matching(model: nn.Module, pattern: str, argument: str = "host") -> dict[str, nn.Module]:
-    """The modules that a name stands for, `*` for each index of a list.
+    """The modules that a name stands for, `*` for each index of a list; `.forward` behind it says how it is called.
 
     Raises:
         InputError: where the model has none such.
@@ -195,6 +215,7 @@ def matching(model: nn.Module, pattern: str, argument: str = "host") -> dict[str
     >>> list(matching(nn.Sequential(nn.ReLU(), nn.Sequential(nn.ReLU())), "*"))
     ['0', '1']
     """
+    pattern = pattern.removesuffix(DIRECT)
     if pattern == "":
         return {"": model}
     expression = re.compile(re.escape(pattern).replace(r"\*", r"\d+"))

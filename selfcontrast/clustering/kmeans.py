@@ -13,6 +13,7 @@ from selfcontrast.clustering.faiss_engine import move_by_faiss
 from selfcontrast.clustering.feature_matrix import FeatureMatrix
 from selfcontrast.clustering.lloyd import Lloyd, normalise
 from selfcontrast.clustering.seeding import SEEDINGS, Seeding, first_centres
+from selfcontrast.clustering.triton_engine import cluster_in_one_operation, refusal
 from selfcontrast.errors import (
     check_batch,
     check_choice,
@@ -26,7 +27,7 @@ from selfcontrast.errors import (
 from selfcontrast.precision import autocast_off
 from selfcontrast.sampling import uniforms
 
-Engine = Literal["torch", "faiss"]
+Engine = Literal["auto", "torch", "triton", "faiss"]
 ENGINES: tuple[Engine, ...] = get_args(Engine)
 # Of float32, 32 MiB: one image of the paper's.
 _CACHED_VALUES = 2**23
@@ -42,7 +43,7 @@ def cosine_kmeans(
     init: Tensor | None = None,
     seeding: Seeding = "farthest-first",
     generator: Generator | None = None,
-    engine: Engine = "torch",
+    engine: Engine = "auto",
 ) -> Int[Tensor, "B h w"]:
     """Group the pixels of each image by the direction of their features (Eq. 4).
 
@@ -60,16 +61,18 @@ def cosine_kmeans(
         seeding: "farthest-first" (a pixel drawn, then the least like all so far), "k-means++" or "random" (distinct
             pixels, as in classical k-means).
         generator: source of the seeds; not inside a compiled graph, where `torch.manual_seed` serves.
-        engine: "torch", or "faiss" (`pip install selfcontrast[faiss]`), which moves the centres by faiss' own k-means
-            on a host's copy of each image, outside graphs; seeds and labels are made here all the same.
+        engine: "torch" serves everywhere; "triton" makes all of it in a few dozen launches on CUDA, from float32,
+            float16 or bfloat16 features, for at most 16 clusters and 16,384 pixels an image; "auto" takes "triton"
+            where that can serve, else "torch"; "faiss" (`pip install selfcontrast[faiss]`) moves the centres by faiss'
+            own k-means on a host's copy of each image, outside graphs. Labels are the same but for rounding.
 
     Returns:
         Labels in 0..K−1, int64.
 
     Raises:
         InputError: on another rank or dtype, on K out of range, on shapes that do not fit, where faiss is wanted but
-            missing and, on a CPU outside a graph, on NaN or infinite features. Elsewhere a pixel whose norm is zero or
-            not finite weighs nothing.
+            missing, where "triton" is wanted but cannot serve and, on a CPU outside a graph, on NaN or infinite
+            features. Elsewhere a pixel whose norm is zero or not finite weighs nothing.
 
     Source: SCNet, section 3.2.2.
 
@@ -83,6 +86,14 @@ def cosine_kmeans(
     check_choice(engine, ENGINES, "engine")
     batch = features.shape[0]
     first = uniforms((batch, num_clusters), features, generator) if init is None else init
+    engine = _chosen(engine, features, num_clusters)
+    if engine == "triton":
+        with autocast_off(features.device):
+            if init is not None:
+                first = normalise(init.float())
+            elif seeding != "farthest-first":
+                first = first_centres(*_weigh(features.detach(), valid), first, seeding)
+            return cluster_in_one_operation(features.detach(), valid, first, iterations)
 
     def cluster(part: slice) -> Int[Tensor, "B h w"]:
         pixels, weights = _weigh(features[part].detach(), None if valid is None else valid[part])
@@ -102,6 +113,24 @@ def cosine_kmeans(
     with autocast_off(features.device):
         parts = [cluster(slice(start, start + size)) for start in range(0, batch, size)]
     return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def _chosen(engine: Engine, features: Tensor, num_clusters: int) -> Engine:
+    """The engine that "auto" stands for, after a look at whether the kernels can serve."""
+    if engine in ("torch", "faiss"):
+        return engine
+    # A processor has the kernels in an interpreter at most, which is there to try them.
+    if engine == "auto" and features.device.type != "cuda":
+        return "torch"
+    refused = refusal(features, num_clusters)
+    require(
+        engine == "auto" or refused is None,
+        "engine",
+        "for 'triton' CUDA, Triton, float32, float16 or bfloat16, and at most 16 clusters and 16,384 pixels",
+        refused,
+        "leave engine= out, which takes 'torch' there",
+    )
+    return "triton" if refused is None else "torch"
 
 
 def _check_clustering(

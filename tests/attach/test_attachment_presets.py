@@ -11,9 +11,36 @@ from torch import Tensor, nn
 from written_out import COUNTERS, logits_of, seeded, written_out
 
 from selfcontrast.attach.presets import PRESETS
+from selfcontrast.attach.verify.images import EXCHANGED, REST, SAME
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*experimental")
 everyone = pytest.mark.parametrize("name", BUILDERS)
+WITH_PRIOR = (
+    *("pfenet", "scl", "asgnet_pyramid", "bam", "mianet", "msanet", "pfenet2plus", "qgnet", "pmms", "hdmnet", "sccan"),
+    *("dcp", "r2net", "ntrenet", "ipmt", "aenet_hdmnet", "aenet_sccan", "aenet_cyctr"),
+    "simpropnet",
+)
+ANY_SHOT = ("pfenet", "hpa", "bam", "msanet", "pfenet2plus", "qgnet", "dcp", "r2net", "panet", "ppnet", "mlc", "ssp")
+PASS = "the pass equals an explicit second comparison"
+# What `check` rightly leaves open: prototypes made of query and support, and other ways of the support to the logits.
+OPEN = {
+    "asgnet_pyramid": {EXCHANGED},
+    "asgnet_aspp": {EXCHANGED},
+    "msanet": {REST},
+    "ssp": {PASS},
+    "ifa": {PASS},
+    "rpt": {EXCHANGED},
+    "cyctr": {REST},
+    "sccan": {REST},
+    "hdmnet": {REST},
+    "aenet_hdmnet": {REST},
+    "aenet_sccan": {REST},
+    "aenet_cyctr": {REST},
+    "ipmt": {REST},
+    "r2net": {EXCHANGED},
+    "fwb": {SAME, REST},
+    "crnet": {SAME, EXCHANGED, REST},
+}
 
 
 def complement(mask: Tensor) -> Tensor:
@@ -42,7 +69,7 @@ def test_the_check_passes(name: str) -> None:
             report = attachment.check(*small.arguments, **small.keywords)
     else:
         report = attachment.check(*small.arguments, **small.keywords)
-    assert len(report) >= 3 and all(finding.holds for finding in report)
+    assert len(report) >= 3 and {finding.claim for finding in report if not finding.holds} == OPEN.get(name, set())
 
 
 @everyone
@@ -153,7 +180,7 @@ def test_after_a_detach_training_is_the_hosts_own(name: str) -> None:
 
 
 @pytest.mark.parametrize("prior", COUNTERS)
-@pytest.mark.parametrize("name", ["pfenet", "scl", "asgnet_pyramid", "bam", "pmms", "hdmnet", "sccan", "simpropnet"])
+@pytest.mark.parametrize("name", WITH_PRIOR)
 def test_the_pass_gets_the_counter_prior(name: str, prior: str) -> None:
     small = build(name).still()
     attachment = small.attach(prior=prior)
@@ -183,7 +210,7 @@ def test_the_entrys_second_half_holds_the_map_and_the_counter_prior(prior: str) 
     assert torch.equal(contrast[:, 16:], COUNTERS[prior](host[:, 16:]))
 
 
-@pytest.mark.parametrize("name", ["pfenet", "hpa", "bam", "panet", "ppnet", "mlc", "ssp"])
+@pytest.mark.parametrize("name", ANY_SHOT)
 @pytest.mark.parametrize("batch", [1, 2])
 def test_five_shots(name: str, batch: int) -> None:
     torch.manual_seed(0)

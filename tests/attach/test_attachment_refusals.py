@@ -158,7 +158,7 @@ def test_a_preset_whose_exit_is_no_classifier_is_named() -> None:
     small.model.cls = nn.Sequential(small.model.cls, Tripled())
     attachment = small.attach()
     with pytest.raises(
-        InputError, match=r'compare: preset "hpa" expected logits of shape.*ask selfcontrast\.probe'
+        InputError, match=r'host\.exits cls: preset "hpa" expected logits of shape.*ask selfcontrast\.probe'
     ) as it:
         small()
     assert str(it.value).count("preset") == 1

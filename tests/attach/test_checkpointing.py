@@ -125,7 +125,7 @@ def test_a_replay_refuses_what_backward_would_compute_in_another_way(where, sent
 def test_check_proves_a_checkpointed_comparison():
     _, attachment = attached("comparison")
     report = attachment.check(QUERY, SUPPORT, MASK)
-    assert len(report) == 5 and all(finding.holds for finding in report)
+    assert len(report) == 9 and all(finding.holds for finding in report)
 
 
 def test_backward_may_wait_for_a_forward_without_a_pass():

@@ -40,14 +40,14 @@ def test_an_item_is_a_number_or_quoted(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("C:2C", (8, 16)), ("2C:", (16, 17)), (":C", (0, 8)), (":", (0, 17)), ("3:5", (3, 5)), ("10C:12C", (80, 96))],
+    [("C:2C", (8, 16)), ("2C:", (16, 17)), (":C", (0, 8)), (":", (0, 17)), ("3:5", (3, 5)), ("10C:12C", (80, 96)), ("C+3:C+5", (11, 13))],
 )
 def test_channels_are_numbers_or_multiples_of_c(text: str, expected: tuple[int, int]) -> None:
     found = channel_range(text, 8, 17)
     assert (found.start, found.stop) == expected
 
 
-@pytest.mark.parametrize("text", ["", "C", "2C-3C", "C:2D", "-1:", "C2:", "0.5C:"])
+@pytest.mark.parametrize("text", ["", "C", "2C-3C", "C:2D", "-1:", "C2:", "0.5C:", "C+:2C", "2+3:"])
 def test_what_is_no_range_is_refused(text: str) -> None:
     with pytest.raises(InputError, match=r"channels: expected a range such as C:2C or 256:512"):
         channel_range(text, 8, 17)

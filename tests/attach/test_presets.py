@@ -9,7 +9,8 @@ from selfcontrast import CosineHost, InputError
 from selfcontrast.attach.host import Call
 from selfcontrast.attach.presets import PRESETS, REFUSED, Preset, find_host, name_preset, naming_preset
 
-EXPERIMENTAL = {"cyctr", "sccan", "hdmnet"}
+EXPERIMENTAL = {"msanet", "r2net", "ntrenet", "cyctr", "sccan", "hdmnet", "ipmt"}
+EXPERIMENTAL |= {"aenet_hdmnet", "aenet_sccan", "aenet_cyctr"}
 
 
 def test_checkers_and_editors_know_every_preset() -> None:
@@ -29,7 +30,8 @@ def test_every_preset_is_found_and_parses(name: str) -> None:
     assert host is PRESETS[name]
     assert bool(heard) == (name in EXPERIMENTAL)
     assert all(f"{name} is experimental" in str(one.message) for one in heard)
-    calls = [host.features, host.high_level]
+    features = (host.features,) if isinstance(host.features, str) else host.features
+    calls = [*features, host.high_level]
     if not isinstance(host, CosineHost):
         calls += [one.call for one in (*host.entries, *host.exits, *host.doubled)]
     assert all(isinstance(Call.parse(call), Call) for call in calls)
@@ -94,5 +96,5 @@ def test_another_kind_of_error_passes_unchanged() -> None:
 
 
 def test_a_host_of_the_users_is_taken_as_it_is() -> None:
-    host = CosineHost("encoder", "encoder", 0)
+    host = CosineHost("encoder", "encoder", 0, None)
     assert find_host(host) is host

@@ -71,9 +71,10 @@ def test_a_missing_faiss_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_an_unknown_engine_is_refused(no_shape_checks: ModuleType) -> None:
-    with pytest.raises(no_shape_checks.InputError, match="engine: expected one of torch, faiss, got 'cuml'"):
+    message = "engine: expected one of auto, torch, triton, faiss, got 'cuml'"
+    with pytest.raises(no_shape_checks.InputError, match=message):
         no_shape_checks.cosine_kmeans(torch.rand(1, 4, 5, 5), 2, engine="cuml")
-    with pytest.raises(no_shape_checks.InputError, match="engine: expected one of torch, faiss, got 'cuml'"):
+    with pytest.raises(no_shape_checks.InputError, match=message):
         no_shape_checks.SelfContrastiveAuxiliary(engine="cuml")
 
 

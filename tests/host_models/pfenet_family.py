@@ -40,18 +40,24 @@ class Family(Backbone):
         self.down_query, self.down_supp = reduce(2 * C), reduce(2 * C)
         self.criterion = nn.CrossEntropyLoss(ignore_index=255)
 
+    def reduced(self, middle: Tensor, support: bool) -> Tensor:
+        return self.down_supp(middle) if support else self.down_query(middle)
+
+    def deep(self, third: Tensor) -> Tensor:
+        return self.layer4(third)
+
     def encode(self, x: Tensor, s_x: Tensor, s_y: Tensor) -> Encoded:
         middle, third = self.middle(x)
-        features = self.down_query(middle)
+        features = self.reduced(middle, support=False)
         with torch.no_grad():
-            high = self.layer4(third)
+            high = self.deep(third)
         prototypes, priors = [], []
         for shot in range(s_x.shape[1]):
             own, mask = self.middle(s_x[:, shot]), (s_y[:, shot] == 1)
             with torch.no_grad():
                 shown = F.interpolate(mask[:, None].float(), own[1].shape[2:])
-                priors.append(prior_mask(high, self.layer4(own[1] * shown)))
-            prototypes.append(pool(self.down_supp(own[0]), mask))
+                priors.append(prior_mask(high, self.deep(own[1] * shown)))
+            prototypes.append(pool(self.reduced(own[0], support=True), mask))
         return Encoded(features, [torch.stack(prototypes).mean(0)], torch.stack(priors).mean(0))
 
     def merged(self, encoded: Encoded, size: tuple[int, int] = (GRID, GRID)) -> Tensor:
@@ -64,7 +70,9 @@ class Family(Backbone):
     def explicit(self, prototype_map: Tensor, counter: CounterPrior, **episode: Any) -> tuple[Tensor, ...]:
         """The second comparison, written out: the same features, the map for each prototype, the counter-prior."""
         found = self.encode(episode["x"], episode["s_x"], episode["s_y"])
-        return self.compare(Encoded(found.features, [prototype_map] * len(found.prototypes), counter(found.prior)))
+        return self.compare(
+            found._replace(prototypes=[prototype_map] * len(found.prototypes), prior=counter(found.prior))
+        )
 
 
 class Pyramid(nn.Module):
@@ -183,7 +191,7 @@ class BAM(Family):
         encoded = self.encode(x, s_x, s_y)
         merged = self.init_merge(self.merged(encoded))
         with torch.no_grad():
-            high = self.layer4(self.middle(x)[1])
+            high = self.deep(self.middle(x)[1])
         base = self.learner_base(high)
         meta = self.cls_meta(merged)
         shares, other = meta.softmax(1), base.softmax(1)[:, 1:].amax(1, keepdim=True)

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import attention
+import attention_followers
 import canet_family
 import correlation
 import cosine
+import cosine_followers
 import pfenet_family
+import pfenet_followers
 import torch
+import two_branches
 from patches import on_cpu
 from published import Published, Size
 
@@ -50,7 +54,29 @@ BUILDERS = {
     "cyctr": Builder("cyctr", attention.cyctr, ANY_SHOT),
     "sccan": Builder("sccan", attention.sccan, ANY_SHOT),
     "hdmnet": Builder("hdmnet", attention.hdmnet, ANY_SHOT),
+    "mianet": Builder("mianet", pfenet_followers.mianet),
+    "msanet": Builder("msanet", pfenet_followers.msanet, ANY_SHOT),
+    # Its batch normalisation takes one value an episode.
+    "pfenet2plus": Builder("pfenet2plus", pfenet_followers.pfenet2plus, (Size(2), Size(2, shots=5))),
+    "qgnet": Builder("qgnet", pfenet_followers.qgnet, ANY_SHOT),
+    "svf_bam": Builder("svf", pfenet_followers.svf_bam, ANY_SHOT),
+    "svf_pfenet": Builder("svf", pfenet_followers.svf_pfenet, ANY_SHOT),
+    "dcp": Builder("dcp", two_branches.dcp, ANY_SHOT),
+    # Its inference takes one query at a time.
+    "r2net": Builder("r2net", two_branches.r2net, (Size(1), Size(2), Size(2, shots=5))),
+    "ntrenet": Builder("ntrenet", two_branches.ntrenet),
+    "ipmt": Builder("ipmt", attention_followers.ipmt),
+    "aenet_hdmnet": Builder("aenet", attention_followers.aenet_hdmnet, ANY_SHOT),
+    "aenet_sccan": Builder("aenet", attention_followers.aenet_sccan, ANY_SHOT),
+    "aenet_cyctr": Builder("aenet", attention_followers.aenet_cyctr, ANY_SHOT),
+    "ifa": Builder("ifa", cosine_followers.ifa, ANY_SHOT),
+    "qnet": Builder("qnet", cosine_followers.qnet, (Size(1), Size(1, shots=5))),
+    "rpt": Builder("rpt", cosine_followers.rpt, (Size(1),)),
+    "alpnet": Builder("alpnet", cosine_followers.alpnet, (Size(1), Size(1, shots=5))),
     "hsnet": Builder("hsnet", correlation.hsnet),
+    "patnet": Builder("patnet", correlation.patnet),
+    "fecanet": Builder("fecanet", correlation.fecanet),
+    "capl": Builder("capl", correlation.capl, (Size(2),)),
 }
 
 

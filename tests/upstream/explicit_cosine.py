@@ -9,9 +9,12 @@ Axes: B images, C channels, h x w the feature grid, H x W the mask.
 from typing import Any
 
 import torch
+from explicit_followers import FOLLOWERS
 from published import Published
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
+
+from selfcontrast.contrast import SelfContrast
 
 
 class _Exchange(TorchFunctionMode):
@@ -31,8 +34,11 @@ class _Exchange(TorchFunctionMode):
         return func(features, prototype, **(kwargs or {}))
 
 
-def swapped_forward(published: Published, prototype_map: Tensor) -> tuple[Any, Tensor]:
+def swapped_forward(published: Published, contrast: SelfContrast) -> tuple[Any, Tensor]:
     """What the published model returns for prototypes and map exchanged, and the logits in it, (B, 2, H, W)."""
+    if published.name in FOLLOWERS:
+        return FOLLOWERS[published.name](published, contrast)
+    prototype_map = contrast.prototype_map
     images = prototype_map.split(1)
     if published.name in ("panet", "ppnet"):
         # Image by image: background first. PPNet's prototypes have parts, (1, parts, C, 1, 1).

@@ -16,7 +16,7 @@ from patches import on_cpu
 from published import Published
 from training_runs import attached, compare_by_hand, without_draws
 
-from selfcontrast.attach.presets import PRESETS
+from selfcontrast.attach.presets import REFUSED
 
 
 def measure(published: Published) -> dict[str, object]:
@@ -37,7 +37,7 @@ def main(checkouts: Path) -> None:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     results: dict[str, dict[str, object]] = {}
-    for name in PRESETS:
+    for name in (one for one in BUILDERS if one not in REFUSED):
         for size in BUILDERS[name].sizes:
             # Some published code prints while it is built.
             print(f"{name}: {size}", file=sys.stderr)

@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -12,6 +12,8 @@ from unittest import mock
 
 import torch
 from torch import Tensor, nn
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @contextmanager
@@ -50,13 +52,13 @@ def importing(
     modules = {name: mock.MagicMock(name=name) for name in absent} | dict(stand_ins or {})
     added = {name: module for name, module in modules.items() if name not in sys.modules}
     sys.modules.update(added)
-    sys.path.insert(0, str(folder))
+    # Our example has a package `model` too, and wins over a folder without `__init__.py` wherever it stands.
+    places = [str(folder), *(place for place in sys.path if not Path(place).is_relative_to(EXAMPLES))]
     try:
         # The checkouts are the user's: no bytecode is left in them.
-        with mock.patch.object(sys, "dont_write_bytecode", True):
+        with mock.patch.object(sys, "path", places), mock.patch.object(sys, "dont_write_bytecode", True):
             yield
     finally:
-        sys.path.remove(str(folder))
         for name in added:
             del sys.modules[name]
 
@@ -84,13 +86,19 @@ def untrained(module: Any, *names: str) -> Iterator[None]:
 
 
 @contextmanager
-def python_2() -> Iterator[None]:
-    """Import modules of Python 2 (SG-One's) whose only difference is the print statement."""
+def mended(*faults: tuple[bytes, bytes]) -> Iterator[None]:
+    """Import modules whose source cannot run as published: each fault's pattern, with what stands in its place."""
     compiled = SourceFileLoader.source_to_code
 
-    def with_print_as_function(loader: SourceFileLoader, data: bytes, *arguments: Any, **keywords: Any) -> CodeType:
-        data = re.sub(rb"^(\s*)print +(?!\()(.+)$", rb"\1print(\2)", data, flags=re.MULTILINE)
+    def mend(loader: SourceFileLoader, data: bytes, *arguments: Any, **keywords: Any) -> CodeType:
+        for pattern, instead in faults:
+            data = re.sub(pattern, instead, data, flags=re.MULTILINE)
         return compiled(loader, data, *arguments, **keywords)
 
-    with mock.patch.object(SourceFileLoader, "source_to_code", with_print_as_function):
+    with mock.patch.object(SourceFileLoader, "source_to_code", mend):
         yield
+
+
+def python_2() -> AbstractContextManager[None]:
+    """Import modules of Python 2 (SG-One's) whose only difference is the print statement."""
+    return mended((rb"^(\s*)print +(?!\()(.+)$", rb"\1print(\2)"))

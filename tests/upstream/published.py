@@ -7,13 +7,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from selfcontrast import CosineHost, Host
+
 
 @dataclass(frozen=True)
 class Published:
     """One published model as its own training script calls it."""
 
     name: str
-    """The preset's name."""
+    """The preset's name, or another where `host` is given."""
     model: nn.Module
     """In the training mode that the script puts it in, with random weights."""
     arguments: tuple[Any, ...]
@@ -22,6 +24,8 @@ class Published:
     """The query's truth, (B, H, W) of 0, 1 and, where the published loss ignores it, 255."""
     main_loss: Callable[[Any], Tensor]
     """What the script forms from the forward's output and differentiates."""
+    host: str | Host | CosineHost | None = None
+    """Where it is entered, if it has no preset of its own."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The presets against the published models themselves: without this, what they claim is hearsay."""
+"""The hosts against the published models themselves: without this, what they claim is hearsay."""
 
 import copy
 import os
@@ -15,15 +15,30 @@ from torch import nn
 from training_runs import attached, compare_by_hand, forward, without_draws
 
 from selfcontrast import SelfContrastiveAuxiliary
-from selfcontrast.attach.presets import PRESETS, REFUSED
+from selfcontrast.attach.presets import REFUSED
+from selfcontrast.attach.verify.images import EXCHANGED, REST
 from selfcontrast.auxiliary import PRIORS
 from selfcontrast.errors import InputError
 
 pytestmark = pytest.mark.filterwarnings("ignore:.* is experimental", "ignore::UserWarning", "ignore::FutureWarning")
 
-SIZES = [(name, size) for name in PRESETS for size in BUILDERS[name].sizes]
+PASS = "the pass equals an explicit second comparison"
+# What `check` rightly leaves open. BAM weights five supports by what the query looks like.
+OPEN = {
+    ("bam", 5): {EXCHANGED},
+    ("svf_bam", 5): {EXCHANGED},
+    ("msanet", 1): {REST},
+    ("msanet", 5): {EXCHANGED, REST},
+    # Their own output holds a later comparison; the pass by hand below is read off that.
+    ("ssp", 1): {PASS},
+    ("ssp", 5): {PASS},
+    ("ifa", 1): {PASS},
+    ("ifa", 5): {PASS},
+}
+ATTACHED = [name for name in BUILDERS if name not in REFUSED]
+SIZES = [(name, size) for name in ATTACHED for size in BUILDERS[name].sizes]
 WITH_PRIOR = [name for name, changes in CHANGES.items() if any(change.content == "prior" for change in changes)]
-PASSES = [(name, prior) for name in PRESETS for prior in PRIORS if prior == "neutral" or name in WITH_PRIOR]
+PASSES = [(name, prior) for name in ATTACHED for prior in PRIORS if prior == "neutral" or name in WITH_PRIOR]
 
 
 def built(name: str, size: Size | None = None) -> Published:
@@ -45,7 +60,7 @@ def without_gpu() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module", params=PRESETS)
+@pytest.fixture(scope="module", params=ATTACHED)
 def published(request: pytest.FixtureRequest) -> Published:
     """One model after the other, each built once."""
     return built(request.param)
@@ -57,7 +72,7 @@ def test_check_passes_in_every_size_that_the_published_code_trains_in(name: str,
     with attached(published) as attachment, without_draws(published.model):
         report = attachment.check(*published.arguments, **published.keywords)
     print(report)
-    assert all(finding.holds for finding in report)
+    assert {finding.claim for finding in report if not finding.holds} == OPEN.get((name, size.shots), set())
 
 
 def test_two_training_steps_as_published_with_the_task_blended_in(published: Published) -> None:

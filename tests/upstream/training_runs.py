@@ -19,12 +19,28 @@ from selfcontrast.attach.attachment import Attachment
 
 QUERY_LOSSES: dict[str, Callable[[Any, Tensor], Tensor] | None] = {
     "bam": lambda output, _: output[2],
+    "svf_bam": lambda output, _: output[2],
+    "msanet": lambda output, _: output[2],
+    # Its third loss judges the prototypes.
+    "mianet": lambda output, _: output[1] + output[2],
     "cyctr": lambda output, _: output[1],
+    "dcp": lambda output, _: output[1],
+    "r2net": lambda output, _: output[1],
+    "ipmt": lambda output, _: output[1],
+    "aenet_sccan": lambda output, _: output[2],
+    "aenet_cyctr": lambda output, _: output[2],
     "ppnet": lambda output, mask: F.cross_entropy(output[0], mask, ignore_index=255),
     "ssp": lambda output, mask: F.cross_entropy(output[0], mask, ignore_index=255),
+    "ifa": lambda output, mask: F.cross_entropy(output[1], mask, ignore_index=255),
+    # Their own losses give the background less weight.
+    "alpnet": lambda output, mask: F.cross_entropy(output[0], mask, ignore_index=255),
+    "qnet": lambda output, mask: F.nll_loss(output[0].log(), mask, ignore_index=255),
+    "rpt": lambda output, mask: F.nll_loss(output[0].log(), mask, ignore_index=255),
     # Their sums hold the support's losses and the base learner's.
     "scl": None,
     "hdmnet": None,
+    "aenet_hdmnet": None,
+    "ntrenet": None,
 }
 """The part of a published loss that judges the logits of the comparison; all of it elsewhere."""
 
@@ -40,7 +56,7 @@ COUNTER: dict[str, Callable[[Tensor], Tensor]] = {
 def attached(published: Published, prior: str = "neutral", weight: float = 0.5) -> Iterator[Attachment]:
     # A generator of its own: the host's draws must not depend on the task's.
     auxiliary = SelfContrastiveAuxiliary(prior=prior, weight=weight, generator=torch.Generator().manual_seed(1))
-    attachment = auxiliary.attach(published.model, published.name)
+    attachment = auxiliary.attach(published.model, published.host or published.name)
     try:
         with attachment.episode(published.mask) if attachment.host.mask is None else nullcontext():
             yield attachment
@@ -53,7 +69,9 @@ def without_draws(model: nn.Module) -> Iterator[None]:
     """No dropout, CyCTR's sampling as at inference, PPNet's first centres in order: all draw anew for every image."""
     layers = [layer for layer in model.modules() if isinstance(layer, nn.Dropout | nn.Dropout2d)]
     probabilities = [layer.p for layer in layers]
-    sampling = model.get_submodule("transformer") if type(model).__name__ == "CyCTR" else nn.Identity()
+    # CyCTR's own class and AENet's.
+    transformers = [module for module in model.children() if type(module).__name__.startswith("CyCTransformer")]
+    sampling = nn.ModuleList(transformers)
     sampling.eval()
     for layer in layers:
         # Not 0: then PyTorch hands on the tensor itself, and ASGNet's next layer writes into what a gradient needs.
@@ -76,6 +94,9 @@ def seeded() -> None:
 
 def forward(published: Published) -> object:
     seeded()
+    if published.name == "rpt":
+        # A generator of the model's own, which each forward moves on.
+        published.model.fg_sampler.seed(1289)
     return published.model(*published.arguments, **published.keywords)
 
 
@@ -102,7 +123,7 @@ def compare_by_hand(published: Published, prior: str = "neutral") -> Comparison:
                 output, expected = second_forward(published, contrast.prototype_map, COUNTER[prior])
             else:
                 # The models' own enlargement is part of what they return, and of what is compared.
-                output, logits = swapped_forward(published, contrast.prototype_map)
+                output, logits = swapped_forward(published, contrast)
                 expected, size = [logits], logits.shape[2:]
                 got = [F.interpolate(one, size, mode="bilinear", align_corners=align_corners) for one in got]
             judge = QUERY_LOSSES.get(published.name, lambda output, _: published.main_loss(output))

@@ -5,6 +5,7 @@ Axes: B episodes, S shots, H x W images, h x w the feature grid, D the compared 
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -171,8 +172,8 @@ class PFENet(nn.Module):
         # The cross-entropy of two classes needs only their difference, which halves the work at full resolution.
         target, labelled = (mask == 1).float(), (mask != 255).float()
         margins = [upsample(one[:, 1:] - one[:, :1], mask.shape[1:])[:, 0] for one in logits]
-        sums = [(_cross_entropy(margin, target) * labelled).sum() for margin in margins]
-        return (sums[0] + torch.stack(sums[1:]).mean()) / labelled.sum().clamp(min=1)
+        sums = (_cross_entropy(torch.stack(margins), target) * labelled).sum((1, 2, 3))
+        return (sums[0] + sums[1:].mean()) / labelled.sum().clamp(min=1)
 
     def mid_level(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The joined mid-level features of images (N, 3, H, W), and the features of layer3 alone."""
@@ -208,11 +209,16 @@ def upsample(maps: Tensor, size: tuple[int, ...]) -> Tensor:
     Two matrix products are several times faster on a CPU than torch's loop.
     """
     with torch.autocast(maps.device.type, enabled=False):
-        rows, columns = (
-            _resize(torch.eye(old, device=maps.device)[None, None], (new, old))[0, 0]
-            for old, new in zip(maps.shape[2:], size, strict=True)
-        )
+        rows, columns = (_upsampling(old, new, maps.device) for old, new in zip(maps.shape[2:], size, strict=True))
         return rows @ maps.float() @ columns.T
+
+
+@lru_cache(maxsize=32)
+def _upsampling(old: int, new: int, device: torch.device) -> Tensor:
+    """The matrix (new, old) that upsamples a column; the same few are asked for in every step."""
+    # A matrix made in inference mode could not serve a gradient later.
+    with torch.inference_mode(False):
+        return _resize(torch.eye(old, device=device)[None, None], (new, old))[0, 0]
 
 
 def _cross_entropy(margins: Tensor, target: Tensor) -> Tensor:

@@ -35,10 +35,10 @@ class Memory:
         self._outputs: dict[nn.Module, list[Any]] = {}
         self._compares = False
 
-    def watch(self, hooks: Hooks, modules: Mapping[str, nn.Module]) -> None:
-        """Remember what these modules return until `stop`."""
+    def watch(self, hooks: Hooks, modules: Mapping[str, nn.Module], learns: bool = True) -> None:
+        """Remember what these modules return until `stop`; whether the second forward `learns` through it."""
         for name, module in modules.items():
-            hooks.after(Call(name, None, ()), self._rememberer(module), required=False)
+            hooks.after(Call(name, None, ()), self._rememberer(module), required=False, learns=learns)
 
     def stop(self) -> None:
         """The comparison starts: what comes from here on is computed in both forwards."""
@@ -62,13 +62,17 @@ class Memory:
 @contextmanager
 def replaced_forwards(forwards: Mapping[nn.Module, Callable[..., Any]]) -> Generator[None]:
     """A context in which each of these modules runs the function given for it."""
+    before = {module: vars(module).get("forward") for module in forwards}
     for module, forward in forwards.items():
         module.forward = forward
     try:
         yield
     finally:
-        for module in forwards:
-            del module.forward
+        for module, forward in before.items():
+            if forward is None:
+                del module.forward
+            else:
+                module.forward = forward
 
 
 def _replayer(module: nn.Module, outputs: list[Any]) -> Callable[..., Any]:

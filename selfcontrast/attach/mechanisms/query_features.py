@@ -3,7 +3,7 @@
 Axes: B episodes, C channels of the features, h x w their grid.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -12,11 +12,11 @@ from selfcontrast.attach.checkpointing import OutsideCheckpoint, recomputing
 from selfcontrast.attach.hooks import Hooks
 from selfcontrast.attach.host import Call, CosineHost, Entry, Exit, Host
 from selfcontrast.attach.mechanisms.counterparts import counterpart, first_prototype
-from selfcontrast.attach.mechanisms.token_grid import channels_first, channels_last
+from selfcontrast.attach.mechanisms.token_grid import channels_first, channels_last, refuse_other_tokens
 from selfcontrast.auxiliary import SelfContrastiveAuxiliary
-from selfcontrast.contrast import Prepared
+from selfcontrast.contrast import Prepared, check_logits
 from selfcontrast.errors import require
-from selfcontrast.prototypes import expand_prototypes, foreground_cells, masked_average_pool, resize_nearest
+from selfcontrast.prototypes import masked_average_pool, place_prototypes, resize_nearest
 
 _HIGH_LEVEL = "high_level"
 
@@ -34,6 +34,19 @@ def exit_logits(logits: dict[Exit, list[Tensor]]) -> list[ExitLogits]:
     return [
         ExitLogits(exit.call, one, exit.weight / len(several)) for exit, several in logits.items() for one in several
     ]
+
+
+def check_exits(host: Host | CosineHost, exits: Sequence[ExitLogits], batch: int) -> None:
+    """Refuse logits that are not (B, 2, h, w), with the name of the exit that they left by."""
+    for one in exits:
+        name = f"host.exits {one.exit}" if isinstance(host, Host) else f"host.{one.exit}"
+        fix = "name the module that gives the two-class logits, before any softmax or argmax"
+        if one.logits.dim() == 4 and one.logits.shape[1] == 1:
+            fix = (
+                "two one-channel heads joined by cat? read the logits off the criterion's argument: "
+                "Exit('criterion#0', argument=0)"
+            )
+        check_logits(one.logits, batch, name, fix)
 
 
 class QueryFeatures:
@@ -55,7 +68,7 @@ class QueryFeatures:
 
     def watch(self, hooks: Hooks) -> None:
         """Read features and deep features off the calls that the host names, without changing them."""
-        for text in self._feature_calls:
+        for text in self.feature_calls:
             self._watch(hooks, "features", text)
         self._watch(hooks, "high_level", self._host.high_level)
 
@@ -65,20 +78,17 @@ class QueryFeatures:
         turn = None if call.turn == -1 else call.turn or 0
         # The high-level features are clustered, and nothing learns through them.
         learns, key = role != "high_level", _HIGH_LEVEL if role == "high_level" else text
-        hooks.after(call._replace(turn=turn), self._reader(role, call, key), learns=learns)
+        hooks.sees(call._replace(turn=turn), self._reader(role, call, key), learns=learns)
 
     def _reader(self, role: str, call: Call, key: str) -> Callable[[str, Any], None]:
-        # Of a joint pass of support and query only the query's rows, the last ones, are kept.
-        first = -self.queries if isinstance(self._host, CosineHost) else 0
-
         def read(name: str, output: Any) -> None:
             if not recomputing():
-                self._read[key] = self.as_map(pick_item(output, call, role)[first:], role)
+                self._read[key] = self.as_map(self.rows(pick_item(output, call, role)), role)
 
         return read
 
     @property
-    def _feature_calls(self) -> list[str]:
+    def feature_calls(self) -> list[str]:
         """The calls that give features, the host's own first."""
         if isinstance(self._host, CosineHost):
             return [self._host.features] if isinstance(self._host.features, str) else list(self._host.features)
@@ -88,7 +98,16 @@ class QueryFeatures:
     @property
     def features(self) -> dict[str, Tensor]:
         """The query's features that came so far, by the call that gave them."""
-        return {call: self._read[call] for call in self._feature_calls if call in self._read}
+        return {call: self._read[call] for call in self.feature_calls if call in self._read}
+
+    @property
+    def high_level(self) -> Tensor | None:
+        """The query's deep features, if they came already and the regions are not yet made of them."""
+        return self._read.get(_HIGH_LEVEL)
+
+    def rows(self, tensor: Tensor) -> Tensor:
+        """Of a joint pass of support and query only the query's rows, the last ones."""
+        return tensor[-self.queries :] if isinstance(self._host, CosineHost) else tensor
 
     def as_map(self, tensor: Tensor, role: str) -> Tensor:
         """A tensor of the host in the order (B, C, h, w)."""
@@ -105,7 +124,7 @@ class QueryFeatures:
     def prepared(self) -> Prepared:
         """Regions, prototypes, map and target, made when they are first asked for."""
         if self._prepared is None:
-            features = self._shown(self._feature_calls[0], "features")
+            features = self._shown(self.feature_calls[0], "features")
             high_level = self._shown(_HIGH_LEVEL, "high_level")
             # The entry may lie in a checkpointed part; this is made once, and not again with that.
             with OutsideCheckpoint():
@@ -125,7 +144,7 @@ class QueryFeatures:
 
     def map_of(self, features_call: str | None = None) -> Tensor:
         """The prototype map of the host's features, or of others: pooled from these under the same regions."""
-        if features_call is None or features_call == self._feature_calls[0]:
+        if features_call is None or features_call == self.feature_calls[0]:
             return self.prepared.prototype_map
         if features_call not in self._maps:
             with OutsideCheckpoint():
@@ -133,13 +152,11 @@ class QueryFeatures:
         return self._maps[features_call]
 
     def _other_map(self, features: Tensor) -> Tensor:
+        """Each cell holds the prototype of the region whose prototype it holds in the map of the host's features."""
         size = (features.shape[2], features.shape[3])
-        labels, regions = (resize_nearest(one, size) for one in (self.prepared.labels, self.prepared.regions))
-        prototypes = masked_average_pool(features, regions)
-        foreground = foreground_cells(self._mask, size)
-        generator = self._auxiliary.generator
-        expanded = expand_prototypes(prototypes, regions, labels, foreground, generator=generator)
-        return expanded.to(features.dtype)
+        prototypes = masked_average_pool(features, resize_nearest(self.prepared.regions, size))
+        held = resize_nearest(self.prepared.held, size)
+        return place_prototypes(prototypes, held).to(features.dtype)
 
     def note(self, entry: Entry, name: str, merged: Tensor) -> None:
         """Keep of an entry's input in the host's own forward what a second forward asks for."""
@@ -147,7 +164,7 @@ class QueryFeatures:
         if entry.prior is not None:
             # A host may draw its prior anew in each forward; the pass counters that of the first.
             self._priors.setdefault(name, []).append(as_map.detach())
-        key = entry.features or self._feature_calls[0]
+        key = entry.features or self.feature_calls[0]
         if entry.holds == "foreground" and entry.prototype is not None and key not in self._foregrounds:
             self._foregrounds[key] = first_prototype(entry, as_map, self._shown(key, "features").shape[1])
 
@@ -158,13 +175,16 @@ class QueryFeatures:
         changed = counterpart(
             entry, self.as_map(merged, "entries"), self._held(entry), self._auxiliary.counter_prior, prior_of
         )
-        return channels_last(changed, merged) if "entries" in self._host.channels_last else changed
+        if "entries" not in self._host.channels_last:
+            return changed
+        refuse_other_tokens(merged, (self._mask.shape[-2], self._mask.shape[-1]), f"entry {entry.call}")
+        return channels_last(changed, merged)
 
     def _held(self, entry: Entry) -> Tensor:
         """What stands in the prototype's place."""
         if entry.holds == "foreground":
             return self.map_of(entry.features)
-        key = entry.features or self._feature_calls[0]
+        key = entry.features or self.feature_calls[0]
         require(
             key in self._foregrounds,
             f"entry {entry.call}",

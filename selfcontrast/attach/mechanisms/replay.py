@@ -15,7 +15,7 @@ from selfcontrast.attach.host import Call, Entry, Exit, Host, matching
 from selfcontrast.attach.mechanisms.counterparts import change_argument, change_doubled, second_half
 from selfcontrast.attach.mechanisms.memory import Memory, before_comparison
 from selfcontrast.attach.mechanisms.query_features import ExitLogits, QueryFeatures, check_rows, exit_logits, pick_item
-from selfcontrast.attach.mechanisms.undisturbed import undisturbed
+from selfcontrast.attach.mechanisms.undisturbed import copied_arguments, undisturbed
 
 
 class Replay:
@@ -36,7 +36,7 @@ class Replay:
         self._query.watch(self._hooks)
         for entry in self._host.entries:
             self._hooks.before(Call.parse(entry.call), self._note(entry))
-        self._memory.watch(self._hooks, before_comparison(self._model, _compared(self._model, self._host)))
+        self._memory.watch(self._hooks, before_comparison(self._model, compared(self._model, self._host)))
 
     def finish(self, arguments: list[Any], keywords: dict[str, Any]) -> list[ExitLogits]:
         """The self-contrastive logits of each exit, from the second forward."""
@@ -88,7 +88,7 @@ def _second_forward(
     model: nn.Module, host: Host, query: QueryFeatures, arguments: Sequence[Any], keywords: dict[str, Any]
 ) -> list[ExitLogits]:
     hooks, logits = Hooks(model), {exit: list[Tensor]() for exit in host.exits}
-    own, named = list(arguments), dict(keywords)
+    own, named = copied_arguments(arguments, keywords)
     change_doubled(
         model,
         host.doubled,
@@ -145,7 +145,7 @@ def _read_exit(model: nn.Module, query: QueryFeatures, exit: Exit, hooks: Hooks,
         hooks.before(call, given)
 
 
-def _compared(model: nn.Module, host: Host) -> set[str]:
+def compared(model: nn.Module, host: Host) -> set[str]:
     """The modules where the comparison starts and ends."""
     calls = [*(entry.call for entry in host.entries), *(exit.call for exit in host.exits)]
     return {name for call in calls for name in matching(model, Call.parse(call).module)}

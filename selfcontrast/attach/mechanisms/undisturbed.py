@@ -2,7 +2,7 @@
 
 import random
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from copy import copy, deepcopy
 from typing import Any, cast
@@ -40,6 +40,19 @@ def undisturbed(model: nn.Module) -> Generator[None]:
             for name in [name for name in holder if name not in before]:
                 del holder[name]
             holder.update(before)
+
+
+def copied_arguments(arguments: Sequence[Any], keywords: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """Arguments of a forward that may fill lists and dictionaries which it is given, as a queue of earlier features.
+
+    >>> queue = [1]
+    >>> copies, _ = copied_arguments((queue,), {})
+    >>> copies[0].append(2)
+    >>> queue
+    [1]
+    """
+    copies: dict[int, Any] = {}
+    return [_copied(one, copies) for one in arguments], {name: _copied(one, copies) for name, one in keywords.items()}
 
 
 def _holders(module: nn.Module) -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
-"""Find where a model of the concatenation kind can be entered, whatever its names and the order of its channels.
+"""Find where a model can be entered, whatever its names and the order of its channels.
 
-The comparison starts at the first module whose input holds a block that is constant over space and follows only the
-support, a prototype, beside a block that follows only the query, the features.
+Its images and masks are changed one after the other, and what follows each is noted. First a comparison by
+concatenation is looked for, where a prototype stands beside features in some module's input, then one by cosine
+similarity.
 """
 
 from contextlib import nullcontext
@@ -12,38 +13,38 @@ import torch
 from torch import Tensor, nn
 
 from selfcontrast.attach.attachable import check_arguments, check_module
-from selfcontrast.attach.host import Host
-from selfcontrast.attach.nested_tensors import tensors_in
-from selfcontrast.attach.probe.locate_calls import find_exits, find_features, find_high_level, find_mask
-from selfcontrast.attach.probe.locate_comparison import call_text, find_comparison, find_entries
-from selfcontrast.attach.probe.trace import (
-    Trace,
-    fixed_statistics,
-    follow,
-    gauge,
-    image_leaves,
-    other_image,
-    trace,
-    with_leaf,
-)
+from selfcontrast.attach.following import fixed_statistics
+from selfcontrast.attach.host import CosineHost, Host
+from selfcontrast.attach.probe.forwards import Forwards
+from selfcontrast.attach.probe.locate.branches import find_background
+from selfcontrast.attach.probe.locate.comparison import Comparison, call_text, find_comparison, with_later_prototypes
+from selfcontrast.attach.probe.locate.cosine import find_cosine
+from selfcontrast.attach.probe.locate.entries import find_entries, find_layouts
+from selfcontrast.attach.probe.locate.exits import find_exits
+from selfcontrast.attach.probe.locate.features import Placed, find_features, find_high_level
+from selfcontrast.attach.probe.locate.mask import find_masks
+from selfcontrast.attach.probe.locate.palettes import find_chosen_prototypes, find_palettes
+from selfcontrast.attach.probe.maps import Key, Trace, follow, gauge
+from selfcontrast.attach.probe.trace import trace
+from selfcontrast.attach.probe.why_not import refusal
 from selfcontrast.attach.probe.write_host import host_text
-from selfcontrast.attach.verify import CheckReport, random_numbers_kept, seeded, without_dropout
+from selfcontrast.attach.verify import CheckReport, random_numbers_kept, without_dropout
 from selfcontrast.auxiliary import SelfContrastiveAuxiliary
 from selfcontrast.errors import InputError, require
 
 
-def probe(model: nn.Module, *arguments: Any, **keywords: Any) -> Host:
-    """Find the `Host` of a model whose comparison takes features and an expanded prototype in one tensor.
+def probe(model: nn.Module, *arguments: Any, **keywords: Any) -> Host | CosineHost:
+    """Find the `Host` or `CosineHost` of a model whose comparison nobody described.
 
-    The model runs a few times on these arguments, with other images in their places, and is checked at the end with the
-    task attached. Printed are the host as code to paste, the check, and what is unsure.
+    The model runs a few times on these arguments, with other images and masks in their places, and is checked at the
+    end with the task attached. Printed are the host as code to paste, the check, and what is unsure.
 
     Args:
         model: in training mode, with nothing attached.
         arguments, keywords: of a training forward: images as (..., 3, H, W) floats, support and query apart.
 
     Raises:
-        InputError: where no such comparison is found, with the reason; hosts of another kind have presets or none.
+        InputError: where no such comparison is found, with the reason and the next step.
 
     >>> class Model(nn.Module):
     ...     def __init__(self):
@@ -68,61 +69,107 @@ def probe(model: nn.Module, *arguments: Any, **keywords: Any) -> Host:
     check_module(model)
     check_arguments(model, "probe(model, *batch)", arguments, keywords)
     require(model.training, "model", "training mode, as in its training script", "eval mode", "call model.train()")
-    with without_dropout(model), fixed_statistics(model), random_numbers_kept():
-        base = _follow_images(model, arguments, keywords)
-        comparison = find_comparison(base)
-        features, window = find_features(model, base, comparison, arguments, keywords)
-        unsure: list[str] = []
-        host = Host(
-            features=call_text(features, base),
-            high_level=call_text(find_high_level(base, comparison, unsure), base),
-            entries=find_entries(model, base, comparison, window, unsure),
-            exits=find_exits(model, base, comparison, unsure),
-            mask=find_mask(model, comparison, arguments, keywords, unsure),
-        )
-    host, report = _checked(model, host, arguments, keywords, unsure)
-    print(f"{host_text(host)}\n{report}")
-    for line in unsure:
-        print(f"unsure: {line}")
+    forwards, unsure = Forwards(model, arguments, keywords), list[str]()
+    try:
+        with without_dropout(model), fixed_statistics(model), random_numbers_kept():
+            host = _found(forwards, unsure)
+        host, report = _checked(forwards, host, arguments, keywords, unsure)
+    finally:
+        forwards.done()
+    print("\n".join([host_text(host), str(report), *(f"unsure: {line}" for line in dict.fromkeys(unsure))]))
     return host
 
 
-def _follow_images(model: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Trace:
-    """One trace of the model, and for each image which channels follow it."""
-    images = image_leaves((arguments, keywords))
+def _found(forwards: Forwards, unsure: list[str]) -> Host | CosineHost:
+    base = follow_images(forwards)
+    comparison = find_comparison(base, list(forwards.images))
+    if comparison is not None:
+        placed = find_features(forwards, base, comparison)
+        features = placed[comparison.inputs[0].key].features
+        comparison = with_later_prototypes(base, comparison, features.shape[1])
+        comparison, palettes = find_palettes(forwards, base, comparison, placed)
+        return _concatenating(forwards, base, comparison, placed, palettes, unsure)
+    host = find_cosine(forwards, base, unsure)
+    if host is not None:
+        return host
+    chosen = find_chosen_prototypes(forwards, base, list(forwards.images))
+    if chosen is None:
+        raise refusal(forwards, base)
+    return _concatenating(forwards, base, *chosen, unsure)
+
+
+def follow_images(forwards: Forwards) -> Trace:
+    """One trace of the model, and for the images of each argument which channels follow them."""
     require(
-        len(images) > 1,
+        len(forwards.images) > 0,
+        "arguments",
+        "images as (..., 3, H, W) floats",
+        "none",
+        "pass the batch as the training script does, in lists and dictionaries if it does so",
+    )
+    require(
+        len(forwards.images) > 1,
         "arguments",
         "support and query images as separate (..., 3, H, W) tensors",
-        f"{len(images)} such",
-        "write the Host(...) by hand: support and query cannot be told apart here",
+        f"one alone, {next(iter(forwards.images), '')}",
+        "where it is the query, training has no support to compare with and there is nothing to attach to; where it "
+        "holds both, write the Host(...) by hand, see docs/attach.md",
     )
-    base = _trace(model, arguments, keywords)
-    gauge(base, _trace(model, arguments, keywords))
-    for image in images:
-        others, named = with_leaf((arguments, keywords), image, other_image)
-        follow(base, _trace(model, others, named))
+    base = trace(forwards, "runs the model", first=True)
+    if not forwards.deterministic:
+        gauge(base, trace(forwards, "runs the model again"))
+    for group in forwards.images:
+        follow(base, trace(forwards, f"changes the images in {group}", forwards.other_images(group)), group)
     return base
 
 
-def _trace(model: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Trace:
-    return trace(model, lambda: seeded(model, lambda: model(*arguments, **keywords)))
+def _concatenating(
+    forwards: Forwards,
+    base: Trace,
+    comparison: Comparison,
+    placed: dict[Key, Placed],
+    palettes: dict[Key, list[slice]],
+    unsure: list[str],
+) -> Host:
+    """The host of a comparison that takes features and an expanded prototype in one tensor."""
+    model, roles = forwards.model, comparison.roles
+    layouts = find_layouts(base, comparison, placed, palettes, unsure)
+    found = find_exits(model, base, comparison, unsure)
+    masks = find_masks(forwards, base, comparison.inputs, found.logits, roles.support, unsure)
+    background = find_background(forwards, layouts, roles, found.logits, masks.support, unsure)
+    rows = comparison.inputs[0].shape[0]
+    high_level = find_high_level(base, comparison.started, roles, rows, False, unsure)
+    return Host(
+        features=call_text(layouts[0].placed.features, base),
+        high_level=call_text(high_level, base),
+        entries=find_entries(model, base, layouts, background, unsure),
+        exits=found.exits,
+        mask=masks.query,
+        mechanism="replay" if background or found.joined else "fold",
+        criterion=found.criterion,
+    )
 
 
 def _checked(
-    model: nn.Module, host: Host, arguments: tuple[Any, ...], keywords: dict[str, Any], unsure: list[str]
-) -> tuple[Host, CheckReport]:
+    forwards: Forwards,
+    host: Host | CosineHost,
+    arguments: tuple[Any, ...],
+    keywords: dict[str, Any],
+    unsure: list[str],
+) -> tuple[Host | CosineHost, CheckReport]:
     """The host with the mechanism under which its check passes."""
     failures: list[str] = []
-    for mechanism in ("fold", "replay"):
-        tried = replace(host, mechanism=mechanism)
-        attachment = SelfContrastiveAuxiliary().attach(model, tried)
+    hosts: list[Host | CosineHost] = [host]
+    if isinstance(host, Host) and host.mechanism == "fold":
+        hosts.append(replace(host, mechanism="replay"))
+    for tried in hosts:
+        attachment = SelfContrastiveAuxiliary().attach(forwards.model, tried)
         try:
-            within = nullcontext() if host.mask else attachment.episode(_square(arguments, keywords))
-            with within:
+            with nullcontext() if tried.mask else attachment.episode(_square(forwards)):
                 report = attachment.check(*arguments, **keywords)
-        except (InputError, RuntimeError) as error:
-            failures.append(f"{mechanism}: {error}")
+        # Whatever a doubled batch does to the model's own code, a second forward may still fit.
+        except Exception as error:
+            failures.append(_one_line(error))
             continue
         finally:
             attachment.detach()
@@ -132,9 +179,14 @@ def _checked(
     raise InputError(f"model: expected a host that passes its check, got\n{host_text(host)}\n" + "\n".join(failures))
 
 
-def _square(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Tensor:
+def _one_line(error: Exception) -> str:
+    return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+
+
+def _square(forwards: Forwards) -> Tensor:
     """A square in the middle, as the mask for the check of a host whose forward takes none."""
-    image = next(tensor for tensor in tensors_in((arguments, keywords)) if tensor.dim() == 4 and tensor.shape[1] == 3)
+    images = [forwards.leaves[place].value for places in forwards.images.values() for place in places]
+    image = next(tensor for tensor in images if tensor.dim() == 4)
     height, width = image.shape[-2:]
     mask = torch.zeros(len(image), height, width, dtype=torch.long, device=image.device)
     mask[:, height // 4 : -(height // 4), width // 4 : -(width // 4)] = 1

@@ -1,199 +1,207 @@
-"""Trace a forward from outside: the calls of every module, and which channels follow the query or the support.
+"""Trace a forward from outside: the maps that every module is given and gives.
 
 Axes: B images, D channels, s x t a grid.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+import inspect
+import weakref
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, cast
+from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm  # pyright: ignore[reportPrivateUsage]
+from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.utils import _pytree as pytree
-from torch.utils.hooks import RemovableHandle
 
+from selfcontrast.attach.probe.forwards import Forwards
+from selfcontrast.attach.probe.maps import Key, Map, Trace
 from selfcontrast.precision import at_least_float32
 
-# Of a channel's size: what is left of the same value at every place after it was pooled, resized and added up.
-ROUNDING = 1e-5
 
+def trace(
+    forwards: Forwards,
+    purpose: str,
+    changes: Mapping[int, Tensor] = MappingProxyType({}),
+    only: Iterable[Map] | None = None,
+    keep: Iterable[Map] = (),
+    alter: Mapping[Key, Callable[[Tensor], Tensor]] = MappingProxyType({}),
+    first: bool = False,
+) -> Trace:
+    """The maps of a forward.
 
-@dataclass
-class Map:
-    """A feature map in a module's input or output, summarised by a few numbers for each channel.
-
-    Attributes:
-        name, turn, items: whose it is: module, number of its call, item of its output.
-        started, ended: order of the call's start and end among all.
-        shape: (B, D, s, t).
-        flat: (D,) bool, channels that are constant over space.
-        zero: (D,) bool, channels that are 0 everywhere.
-        values: smallest and largest value of each channel, (2, D).
-        print: (B, D), a fingerprint of each channel.
-        noise: (B, D), how far the fingerprints of two equal forwards lie apart: 0 where sums are deterministic.
-        follows: for each input that was changed, (D,) bool, the channels that changed with it.
+    Args:
+        purpose: what the user reads where it takes long.
+        changes: other tensors for some of the arguments.
+        only: maps whose modules are watched, None for all modules.
+        keep: maps to keep whole.
+        alter: other tensors in the place of some inputs.
+        first: whether to measure the channels' values too.
     """
-
-    name: str
-    turn: int
-    items: tuple[int | str, ...]
-    started: int
-    ended: int
-    shape: tuple[int, ...]
-    flat: Tensor
-    zero: Tensor
-    values: Tensor
-    print: Tensor
-    noise: Tensor
-    follows: list[Tensor] = field(default_factory=list[Tensor])
-
-    @property
-    def key(self) -> tuple[str, int, tuple[int | str, ...]]:
-        return self.name, self.turn, self.items
-
-    def any_of(self, changes: list[int]) -> Tensor:
-        """(D,) bool: channels that follow one of these inputs."""
-        return torch.stack([self.follows[change] for change in changes]).any(0)
+    names = None if only is None else {*(one.name for one in (*only, *keep)), *(key[0] for key in alter)}
+    watcher = _Watcher(forwards, {one.key for one in keep}, alter, first)
+    output = forwards.run(purpose, changes, lambda: watcher.watching(forwards.model, names))
+    watcher.found.returned = tensors_by_place(output)
+    return watcher.found
 
 
-@dataclass
-class Trace:
-    """All maps of one forward: what modules got as their first argument, and what they gave."""
+def tensors_by_place(output: Any) -> dict[str, Tensor]:
+    """The tensors in an output, by their place in it.
 
-    inputs: list[Map] = field(default_factory=list[Map])
-    outputs: list[Map] = field(default_factory=list[Map])
-    calls: dict[str, int] = field(default_factory=dict[str, int])
+    >>> list(tensors_by_place((torch.zeros(1), {"loss": torch.zeros(1)})))
+    ['[0]', "[1]['loss']"]
+    """
+    pairs, _ = pytree.tree_flatten_with_path(output)
+    return {pytree.keystr(path): leaf.detach().clone() for path, leaf in pairs if isinstance(leaf, Tensor)}
 
 
-def trace(model: nn.Module, forward: Callable[[], Any]) -> Trace:
-    """The maps of a forward."""
-    found, handles, clock = Trace(), list[RemovableHandle](), iter(range(1 << 62))
-    modules = cast(Iterable[tuple[str, nn.Module]], model.named_modules())
-    for name, module in modules:
-        if name:
-            handles += _watch(name, module, found, clock)
-    try:
-        with torch.no_grad():
-            forward()
-    finally:
-        for handle in handles:
+class _Watcher:
+    """Measures what modules are given and give, in one forward."""
+
+    def __init__(
+        self, forwards: Forwards, keep: set[Key], alter: Mapping[Key, Callable[[Tensor], Tensor]], first: bool
+    ) -> None:
+        self.found = Trace()
+        self._keep, self._alter, self._first = keep, alter, first
+        self._rows, self._grid = forwards.most_rows, forwards.size
+        self._called: nn.Module | None = None
+        self._clock = 0
+        self._seen: dict[int, tuple[weakref.ref[Tensor], int, tuple[Tensor, Tensor, Tensor]]] = {}
+        self._weights: dict[int, Tensor] = {}
+
+    @contextmanager
+    def watching(self, model: nn.Module, names: set[str] | None) -> Generator[None]:
+        """A context in which every module's forward is watched, whoever calls it."""
+        watched = [(name, one) for name, one in model.named_modules() if name and (names is None or name in names)]
+        watched = [(name, one) for name, one in watched if not isinstance(one, torch.jit.ScriptModule)]
+        own = [(one, vars(one).get("forward")) for _, one in watched]
+        handle = register_module_forward_pre_hook(self._note)
+        try:
+            for name, one in watched:
+                one.forward = self._wrapped(name, one)
+            yield
+        finally:
             handle.remove()
-    return found
+            for one, forward in own:
+                del one.forward
+                if forward is not None:
+                    one.forward = forward
+
+    def _note(self, module: nn.Module, args: Any) -> None:
+        self._called = module
+
+    def _wrapped(self, name: str, module: nn.Module) -> Callable[..., Any]:
+        forward = module.forward
+
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            hooked, self._called = self._called is module, None
+            turn, started = self._count(name, hooked), self._tick()
+            args = tuple(self._altered((name, turn, hooked, (), place), value) for place, value in enumerate(args))
+            kwargs = {
+                key: self._altered((name, turn, hooked, (), place), value)
+                for (place, value), key in zip(_positions(forward, kwargs), kwargs, strict=True)
+            }
+            given = [(place, value) for place, value in (*enumerate(args), *_positions(forward, kwargs))]
+            given = [(place, value) for place, value in given if isinstance(value, Tensor)]
+            before = len(self.found.inputs)
+            for place, value in given:
+                if self._is_map(value):
+                    self._add(self.found.inputs, value, name, turn, (), place, started, hooked)
+            if any(value.dim() > 5 for _, value in given):
+                self.found.deep = self.found.deep or name
+            own = self.found.inputs[before:]
+            output = forward(*args, **kwargs)
+            maps = [(items, value) for items, value in _items_of(output) if self._is_map(value)]
+            if not maps:
+                for one in own:
+                    one.judged = any(_is_mask_of(value, one) for place, value in given if place != one.argument)
+            for items, value in maps:
+                self._add(self.found.outputs, value, name, turn, items, None, started, hooked)
+            if not hooked:
+                self.found.unhooked.add(name)
+            return output
+
+        return watched
+
+    def _altered(self, key: Key, value: Any) -> Any:
+        return self._alter[key](value) if key in self._alter else value
+
+    def _count(self, name: str, hooked: bool) -> int:
+        calls, forwards = self.found.calls.get(name, 0), self.found.forwards.get(name, 0)
+        self.found.calls[name], self.found.forwards[name] = calls + hooked, forwards + 1
+        return calls if hooked else forwards
+
+    def _tick(self) -> int:
+        self._clock += 1
+        return self._clock
+
+    def _is_map(self, value: Any) -> bool:
+        """Whether a tensor is a map of images; attention and windows have more rows, or more places, than images."""
+        if not isinstance(value, Tensor) or value.dim() != 4 or not value.is_floating_point():
+            return False
+        rows, _, height, width = value.shape
+        return rows <= self._rows and height * width > 1 and height <= self._grid[0] and width <= self._grid[1]
+
+    def _add(
+        self,
+        maps: list[Map],
+        value: Tensor,
+        name: str,
+        turn: int,
+        items: tuple[int | str, ...],
+        argument: int | None,
+        started: int,
+        hooked: bool,
+    ) -> None:
+        print, low, high = self._measured(value)
+        noise, shape, ended = torch.zeros_like(print), tuple(value.shape), self._tick()
+        one = Map(name, turn, items, argument, started, ended, hooked, False, shape, print, low, high, noise)
+        maps.append(one)
+        if one.key in self._keep:
+            # A copy, for the next module may work in place.
+            self.found.kept[one.key] = value.detach().clone()
+
+    def _measured(self, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Fingerprint, smallest and largest value; that of one tensor, which many modules pass on, is made once."""
+        known = self._seen.get(id(value))
+        if known is not None and known[0]() is value and known[1] == value._version:
+            return known[2]
+        pixels = at_least_float32(value.detach()).flatten(2)
+        print = pixels @ self._weights_for(pixels)
+        empty = print.new_zeros(0)
+        measured = (print, *torch.aminmax(pixels, dim=2)) if self._first else (print, empty, empty)
+        self._seen[id(value)] = weakref.ref(value), value._version, measured
+        return measured
+
+    def _weights_for(self, pixels: Tensor) -> Tensor:
+        places = pixels.shape[2]
+        if places not in self._weights:
+            self._weights[places] = torch.rand(places, generator=torch.Generator().manual_seed(0)).to(pixels)
+        return self._weights[places].to(pixels)
 
 
-def _watch(name: str, module: nn.Module, found: Trace, clock: Iterator[int]) -> list[RemovableHandle]:
-    open_calls: list[tuple[int, int]] = []
-
-    def before(module: nn.Module, args: tuple[Any, ...]) -> None:
-        turn = found.calls.get(name, 0)
-        found.calls[name] = turn + 1
-        open_calls.append((turn, next(clock)))
-        if args and _is_map(args[0]):
-            found.inputs.append(_measure(args[0], name, turn, (), open_calls[-1][1], -1))
-
-    def after(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        turn, started = open_calls.pop()
-        ended = next(clock)
-        for items, tensor in _maps_in(output):
-            found.outputs.append(_measure(tensor, name, turn, items, started, ended))
-
-    return [module.register_forward_pre_hook(before), module.register_forward_hook(after)]
+def _positions(forward: Callable[..., Any], kwargs: dict[str, Any]) -> list[tuple[int, Any]]:
+    """Arguments given by name, with their positions; those that have none count from the last."""
+    names = list(inspect.signature(forward).parameters) if kwargs else []
+    return [(names.index(name) if name in names else -1, value) for name, value in kwargs.items()]
 
 
-def _maps_in(output: Any) -> list[tuple[tuple[int | str, ...], Tensor]]:
-    """The maps in an output, which may be a map, a list of maps or a dictionary of maps."""
+def _items_of(output: Any) -> list[tuple[tuple[int | str, ...], Any]]:
+    """An output's tensors: itself, or those in a list or dictionary, and in those inside these."""
     if isinstance(output, Tensor):
-        pairs: list[tuple[tuple[int | str, ...], Any]] = [((), output)]
-    elif isinstance(output, dict):
-        pairs = [((key,), value) for key, value in output.items()]  # pyright: ignore
+        return [((), output)]
+    if isinstance(output, dict):
+        pairs = list(output.items())  # pyright: ignore
     elif isinstance(output, list | tuple):
-        pairs = [((index,), value) for index, value in enumerate(output)]  # pyright: ignore
+        pairs = list(enumerate(output))  # pyright: ignore
     else:
-        pairs = []
-    return [(items, value) for items, value in pairs if _is_map(value)]
+        return []
+    inner = ((key, _items_of(value)) for key, value in pairs if isinstance(key, int | str))  # pyright: ignore
+    return [((key, *items), value) for key, several in inner for items, value in several]
 
 
-def _is_map(value: Any) -> bool:
-    return isinstance(value, Tensor) and value.dim() == 4 and value.is_floating_point() and value[0, 0].numel() > 1
-
-
-def _measure(tensor: Tensor, name: str, turn: int, items: tuple[int | str, ...], started: int, ended: int) -> Map:
-    pixels = at_least_float32(tensor.detach()).flatten(2)
-    low, high = pixels.amin(2), pixels.amax(2)
-    size = torch.maximum(low.abs(), high.abs())
-    generator = torch.Generator().manual_seed(0)
-    weights = torch.rand(pixels.shape[2], generator=generator).to(pixels)
-    return Map(
-        name,
-        turn,
-        items,
-        started,
-        ended,
-        tuple(tensor.shape),
-        flat=(high - low <= ROUNDING * size).all(0),
-        zero=(size == 0).all(0),
-        values=torch.stack([low.amin(0), high.amax(0)]),
-        print=pixels @ weights,
-        noise=torch.zeros(pixels.shape[:2], device=pixels.device),
-    )
-
-
-def gauge(base: Trace, again: Trace) -> None:
-    """Note on every map of `base` how far it differs from `again`, an equal forward."""
-    for one, other in _pairs(base, again):
-        if other is not None:
-            one.noise = (one.print - other.print).abs()
-
-
-def follow(base: Trace, changed: Trace) -> None:
-    """Note on every map of `base` which of its channels differ in `changed`, a forward with another input."""
-    for one, other in _pairs(base, changed):
-        gap = one.print - other.print if other is not None else torch.full_like(one.print, torch.inf)
-        one.follows.append((gap.abs() > 4 * one.noise).any(0))
-
-
-def _pairs(base: Trace, other: Trace) -> Iterator[tuple[Map, Map | None]]:
-    """Every map of a trace beside the same one of another, if that has it."""
-    for ours, theirs in ((base.inputs, other.inputs), (base.outputs, other.outputs)):
-        by_key = {(one.key, one.shape): one for one in theirs}
-        for one in ours:
-            yield one, by_key.get((one.key, one.shape))
-
-
-def image_leaves(arguments: Any) -> list[int]:
-    """Which leaves of the arguments are images: floating point, three channels."""
-    leaves = pytree.tree_leaves(arguments)
-    return [
-        index
-        for index, leaf in enumerate(leaves)
-        if isinstance(leaf, Tensor) and leaf.is_floating_point() and leaf.dim() >= 4 and leaf.shape[-3] == 3
-    ]
-
-
-def with_leaf(arguments: Any, index: int, change: Callable[[Tensor], Tensor]) -> Any:
-    """The same arguments with one leaf changed."""
-    leaves, structure = pytree.tree_flatten(arguments)
-    leaves[index] = change(leaves[index])
-    return pytree.tree_unflatten(leaves, structure)
-
-
-def other_image(image: Tensor) -> Tensor:
-    """Noise of the image's own spread."""
-    generator = torch.Generator().manual_seed(1)
-    noise = torch.randn(image.shape, generator=generator).to(image)
-    return image.mean() + noise * image.std().clamp(min=0.1)
-
-
-@contextmanager
-def fixed_statistics(model: nn.Module) -> Generator[None]:
-    """A context in which batch normalisation uses its running statistics, so that no image affects another."""
-    layers = [layer for layer in model.modules() if isinstance(layer, _BatchNorm) and layer.training]
-    for layer in layers:
-        layer.eval()
-    try:
-        yield
-    finally:
-        for layer in layers:
-            layer.train()
+def _is_mask_of(value: Tensor, one: Map) -> bool:
+    rows, _, *grid = one.shape
+    shapes = ((rows, *grid), (rows, 1, *grid))
+    return tuple(value.shape) in shapes

@@ -73,6 +73,22 @@ def test_other_features_have_a_map_of_their_own_under_the_same_regions() -> None
     assert found.map_of("other") is found.map_of("other")
 
 
+def test_the_foreground_of_another_scale_holds_the_region_that_was_drawn_for_the_first() -> None:
+    mask = torch.zeros(6, 8, 8, dtype=torch.long)
+    mask[:, 2:6, 2:6] = 1
+    found = QueryFeatures(SelfContrastiveAuxiliary(num_prototypes=3), mask, HOST)
+    model = nn.ModuleDict({name: nn.Identity() for name in ("features", "high_level", "other")})
+    found.watch(hooks := Hooks(model))
+    images = torch.randn(6, 3, 8, 8)
+    model["features"](images)
+    model["high_level"](torch.randn(6, 5, 8, 8))
+    model["other"](-images)
+    hooks.remove()
+    drawn = (found.map_of()[:, None, :, 3, 3] - found.prepared.prototypes).abs().sum(2).argmin(1)
+    assert len(drawn.unique()) > 1
+    torch.testing.assert_close(found.map_of("other"), -found.map_of())
+
+
 def test_a_background_entry_holds_the_first_foreground_prototype() -> None:
     behind = Entry("behind", holds="background")
     host = replace(HOST, entries=(Entry("entry"), behind))

@@ -4,7 +4,7 @@ from dataclasses import asdict, fields
 from inspect import signature
 
 import pytest
-from grid.study import BASELINE, NO_PART_OF_THE_RESULT, RECIPE, TASK, cell
+from grid.study import BASELINE, KNOWN_AS, NO_PART_OF_THE_RESULT, RECIPE, TASK, cell
 from recipe import Recipe
 
 from selfcontrast import SelfContrastiveAuxiliary
@@ -19,7 +19,7 @@ def test_every_setting_of_a_recipe_is_the_grids_or_has_no_part_in_the_result():
 def test_every_default_of_the_task_is_the_recipes_or_the_grids():
     defaults = {name: one.default for name, one in signature(SelfContrastiveAuxiliary).parameters.items()}
     assert defaults.keys() == {"num_prototypes", "weight", "partition", "prior", "generator"} | TASK.keys()
-    assert {name: defaults[name] for name in TASK} == TASK
+    assert {name: KNOWN_AS.get(defaults[name], defaults[name]) for name in TASK} == TASK
     assert cell(0, 0).task == TASK and cell(0, 0, **BASELINE).task == {}
 
 

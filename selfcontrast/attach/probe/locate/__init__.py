@@ -1,0 +1,1 @@
+"""Where a comparison lies in a trace: its inputs, features, prototypes, logits and masks."""

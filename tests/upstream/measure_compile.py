@@ -1,0 +1,129 @@
+"""Write what `torch.compile` does with published models: `python measure_compile.py DIR > compile.json`, on a CPU.
+
+DIR holds the checkouts, see README.md beside this file. Each model runs without compiler, then compiled by each
+backend, first without and then with the task attached; each time three training steps, dropout off.
+"""
+
+import contextlib
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import torch
+from builders import build
+from torch import nn
+from torch._dynamo.backends.registry import lookup_backend
+from torch._dynamo.utils import counters
+from training_runs import attached, without_draws
+
+MODELS = ("pfenet", "bam")
+EVALUATES = ("bam",)
+"""Their forward calls `eval` on names of its own variables, which torch.compile forgets where a graph breaks."""
+BACKENDS = (None, "eager", "aot_eager", "inductor")
+STEPS = 3
+
+
+@contextlib.contextmanager
+def on_cpu() -> Iterator[None]:
+    """As in patches.py, but without the change of `Tensor.to`, which the compiler itself calls."""
+    arange = torch.arange
+
+    def arange_on_cpu(*arguments: Any, **keywords: Any) -> torch.Tensor:
+        return arange(*arguments, **{**keywords, "device": None})
+
+    with (
+        mock.patch.object(torch.Tensor, "cuda", lambda self, *_, **__: self),
+        mock.patch.object(torch, "arange", arange_on_cpu),
+    ):
+        yield
+
+
+def backend_on_cpu(name: str) -> Callable[..., Any]:
+    """A backend that takes the moves to a GPU out of each graph first."""
+    backend = lookup_backend(name)
+
+    def compile(graph: torch.fx.GraphModule, inputs: Any) -> Any:
+        for node in list(graph.graph.nodes):
+            if node.op == "call_method" and node.target == "cuda":
+                node.replace_all_uses_with(node.args[0])
+                graph.graph.erase_node(node)
+        graph.recompile()
+        return backend(graph, inputs)
+
+    return compile
+
+
+def compiled(model: nn.Module, name: str, backend: str | None) -> nn.Module:
+    if backend is None:
+        return model
+    if name in EVALUATES:
+        model.forward = torch.compiler.disable(model.forward, recursive=False)
+    return torch.compile(model, backend=backend_on_cpu(backend))
+
+
+def measure(checkouts: Path, name: str, backend: str | None, attach: bool) -> dict[str, object]:
+    """Seconds and loss of each step, and how many graphs there are after it."""
+    torch.compiler.reset()
+    counters.clear()
+    published = build(name, checkouts)
+    with (
+        without_draws(published.model),
+        attached(published) if attach else contextlib.nullcontext() as attachment,
+    ):
+        model = compiled(published.model, name, backend)
+        seconds, losses, graphs = list[float](), list[float](), list[int]()
+        for _ in range(STEPS):
+            started = time.perf_counter()
+            loss = published.main_loss(model(*published.arguments, **published.keywords))
+            if attachment is not None:
+                loss = attachment.blend(loss)
+            loss.backward()
+            seconds.append(round(time.perf_counter() - started, 2))
+            losses.append(float(loss.detach()))
+            graphs.append(counters["stats"]["unique_graphs"])
+    return {"seconds": seconds, "losses": losses} | ({} if backend is None else {"graphs": graphs})
+
+
+def about() -> dict[str, object]:
+    run = {"cwd": Path(__file__).parent, "capture_output": True, "text": True}
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], **run).stdout.strip()
+    changed = subprocess.run(["git", "status", "--porcelain", "--", "../../selfcontrast"], **run).stdout.strip()
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "command": "python tests/upstream/measure_compile.py DIR",
+        "commit": commit + (" with changes" if changed else ""),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "device": "cpu",
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "seed": 0,
+    }
+
+
+def main(checkouts: Path) -> None:
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    results: dict[str, dict[str, object]] = {}
+    for name in MODELS:
+        for backend in BACKENDS:
+            for attach in (False, True):
+                way = f"{backend or 'not compiled'}, {'attached' if attach else 'alone'}"
+                print(f"{name}: {way}", file=sys.stderr)
+                with on_cpu(), contextlib.redirect_stdout(sys.stderr):
+                    results.setdefault(name, {})[way] = measure(checkouts, name, backend, attach)
+                print(f"  {results[name][way]}", file=sys.stderr)
+    print(json.dumps(about() | {"models": results}, indent=1))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
