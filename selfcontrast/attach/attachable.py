@@ -31,6 +31,22 @@ def check_attachable(model: nn.Module, host: Host | CosineHost) -> None:
         repr(host.mask),
         "name the query's mask, or set mask=None and use attachment.episode(mask)",
     )
+    switch = host.losses_off if isinstance(host, CosineHost) else None
+    require(
+        switch in (None, "training") or switch in takes,
+        "host.losses_off",
+        f"'training' or an argument of {type(model).__name__}.forward: {', '.join(takes)}",
+        repr(switch),
+        "name what switches the model's own losses off, or leave it out",
+    )
+    if isinstance(host, CosineHost):
+        require(
+            host.output is not None or host.background is not None,
+            "host.output",
+            "the item of the forward's output that holds the logits, where the host has no background prototype",
+            "None",
+            "name it, as output='[0]'",
+        )
     for name in named_modules(host):
         matching(model, name)
     _check_mechanism(host)

@@ -187,6 +187,8 @@ class CosineHost:
             where the host returns others: then the two similarities themselves are the logits.
         output_holds: whether these are logits or probabilities.
         scale: what the host multiplies similarities with to get logits. For `output=None` alone.
+        losses_off: what switches the host's own losses off in the second forward: "training", the flag of the model
+            alone, or the name of an argument of its forward, given as False; None where they are formed once more.
         mask, align_corners, channels_last, experimental: as those of `Host`.
 
     >>> CosineHost("encoder", "encoder", foreground=1, background=0, output="[0]").output_holds
@@ -200,6 +202,7 @@ class CosineHost:
     output: str | None = None
     output_holds: Literal["logits", "probabilities"] = "logits"
     scale: float = 1.0
+    losses_off: str | None = None
     mask: str | None = None
     align_corners: bool = True
     channels_last: tuple[Literal["features", "high_level"], ...] = ()

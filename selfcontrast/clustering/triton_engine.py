@@ -28,7 +28,7 @@ def missing() -> str | None:
     if torch.version.hip is not None:
         return "torch for AMD"
     # Triton 3.2, which came with torch 2.6, cannot load three axes from shared memory.
-    if torch.__version__ < (2, 7):
+    if torch.__version__ < "2.7":
         return "torch below 2.7"
     if find_spec("triton") is None:
         return "no triton"
@@ -51,7 +51,7 @@ def refusal(features: Float[Tensor, "B C h w"], num_clusters: int) -> str | None
         return "features of another precision"
     _, channels, height, width = features.shape
     if num_clusters > _CLUSTERS or height * width > _PIXELS or channels * height * width >= 2**31:
-        return "more than that"
+        return "more clusters or pixels"
     # Of a fake tensor on a machine without a GPU there is nothing to ask either.
     if not torch.compiler.is_compiling() and features.is_cuda and torch.cuda.is_initialized():
         capability = torch.cuda.get_device_capability(features.device)

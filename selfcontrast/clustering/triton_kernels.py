@@ -210,7 +210,7 @@ def rescue(
         if tl.load(row + cluster) == 0:
             worst = tl.min(free, 0)
             taken = tl.min(tl.where(free == worst, n, BLOCK), 0)
-            takes = (n == taken) & (worst < float("inf"))
+            takes = (n == taken) & (free < float("inf"))
             tl.store(labels + where, cluster, mask=takes)
             tl.store(out + where, cluster, mask=takes)
             free = tl.where(n == taken, float("inf"), free)

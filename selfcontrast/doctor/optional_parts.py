@@ -5,6 +5,8 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 from typing import NamedTuple
 
+from selfcontrast.clustering.triton_engine import missing
+
 _REQUIREMENT = re.compile(r"(?P<name>[\w.-]+).*extra == ['\"](?P<extra>[\w-]+)['\"]")
 _BOUND = re.compile(r"(==|>=)\s*([\d.]+)")
 
@@ -42,8 +44,10 @@ class State(NamedTuple):
 
 
 def states() -> list[State]:
-    """Every optional part that is for users, the examples' many small ones as one."""
-    return [*map(_state, PARTS), _others("examples")]
+    """Every optional part that is for users, the examples' many small ones as one; Triton comes with torch."""
+    found = missing() or installed("triton") or "of another package"
+    triton = State("triton", found, 'k-means on CUDA in few launches, engine="triton"')
+    return [triton, *map(_state, PARTS), _others("examples")]
 
 
 def installed(distribution: str) -> str | None:

@@ -61,6 +61,15 @@ def test_what_is_missing_names_its_extra(pretended: dict[str, str]) -> None:
     assert state_of("examples") == ("examples", f"all {count} others", "what else the example needs", None, None)
 
 
+def test_triton_says_what_it_lacks(pretended: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(optional_parts, "missing", lambda: "no C compiler")
+    assert state_of("triton").state == "no C compiler"
+    monkeypatch.setattr(optional_parts, "missing", lambda: None)
+    assert state_of("triton").state == "of another package"
+    pretended["triton"] = "3.8.0"
+    assert state_of("triton") == ("triton", "3.8.0", 'k-means on CUDA in few launches, engine="triton"', None, None)
+
+
 def test_a_module_of_another_package_is_there(pretended: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(optional_parts, "find_spec", lambda name: object() if name == "cv2" else None)
     state = state_of("opencv-python-headless")

@@ -77,10 +77,9 @@ class DCP(Family):
 
 
 def most_similar(features: Tensor, prototypes: Tensor) -> Tensor:
-    """(B, C, h, w): at each pixel the prototype, one of (B, P, C), that is most similar to it."""
-    spread = prototypes[:, :, :, None, None].expand(-1, -1, -1, *features.shape[2:])
-    best = F.cosine_similarity(spread, features[:, None], dim=2).argmax(1)
-    return spread.gather(1, best[:, None, None].expand(-1, 1, C, -1, -1))[:, 0]
+    """(B, C, h, w): at each pixel the prototypes, (B, P, C), that are most similar to it, softly mixed."""
+    alike = F.cosine_similarity(prototypes[:, :, :, None, None], features[:, None], dim=2)
+    return torch.einsum("bphw,bpc->bchw", (10 * alike).softmax(1), prototypes)
 
 
 class R2Net(Family):

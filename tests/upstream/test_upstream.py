@@ -17,18 +17,22 @@ from training_runs import attached, compare_by_hand, forward, without_draws
 from selfcontrast import SelfContrastiveAuxiliary
 from selfcontrast.attach.presets import REFUSED
 from selfcontrast.attach.verify.images import EXCHANGED, REST
+from selfcontrast.attach.verify.second_comparison import CLAIM as PASS
 from selfcontrast.auxiliary import PRIORS
 from selfcontrast.errors import InputError
 
 pytestmark = pytest.mark.filterwarnings("ignore:.* is experimental", "ignore::UserWarning", "ignore::FutureWarning")
 
-PASS = "the pass equals an explicit second comparison"
 # What `check` rightly leaves open. BAM weights five supports by what the query looks like.
 OPEN = {
     ("bam", 5): {EXCHANGED},
     ("svf_bam", 5): {EXCHANGED},
     ("msanet", 1): {REST},
     ("msanet", 5): {EXCHANGED, REST},
+    # One of its prototypes for each pixel of the query.
+    **{("r2net", shots): {EXCHANGED} for shots in (1, 5)},
+    ("ipmt", 1): {REST},
+    **{(f"aenet_{name}", shots): {REST} for name in ("hdmnet", "sccan", "cyctr") for shots in (1, 5)},
     # Their own output holds a later comparison; the pass by hand below is read off that.
     ("ssp", 1): {PASS},
     ("ssp", 5): {PASS},

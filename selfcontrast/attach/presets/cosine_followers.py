@@ -13,6 +13,7 @@ COSINE_FOLLOWERS: dict[str, CosineHost] = {
         background=None,
         output="[0]",
         output_holds="probabilities",
+        losses_off="train",
     ),
     # The first four find the query's own prototype, from which the support's parts learn; a sixth is for a loss.
     "rpt": CosineHost(
@@ -22,10 +23,17 @@ COSINE_FOLLOWERS: dict[str, CosineHost] = {
         background=None,
         output="[0]",
         output_holds="probabilities",
+        losses_off="train",
         mask="qry_mask",
     ),
     # Prototypes are kernels of a convolution; the background's are compared first.
     "alpnet": CosineHost(
-        "encoder", "encoder.backbone.layer4", foreground=1, background=0, output="[0]", align_corners=False
+        "encoder",
+        "encoder.backbone.layer4",
+        foreground=1,
+        background=0,
+        output="[0]",
+        losses_off="training",
+        align_corners=False,
     ),
 }

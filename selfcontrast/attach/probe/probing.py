@@ -17,7 +17,7 @@ from selfcontrast.attach.following import fixed_statistics
 from selfcontrast.attach.host import CosineHost, Host
 from selfcontrast.attach.probe.forwards import Forwards
 from selfcontrast.attach.probe.locate.branches import find_background
-from selfcontrast.attach.probe.locate.comparison import Comparison, call_text, find_comparison, with_later_prototypes
+from selfcontrast.attach.probe.locate.comparison import Comparison, find_comparison, read_text, with_later_prototypes
 from selfcontrast.attach.probe.locate.cosine import find_cosine
 from selfcontrast.attach.probe.locate.entries import find_entries, find_layouts
 from selfcontrast.attach.probe.locate.exits import find_exits
@@ -31,6 +31,8 @@ from selfcontrast.attach.probe.write_host import host_text
 from selfcontrast.attach.verify import CheckReport, random_numbers_kept, without_dropout
 from selfcontrast.auxiliary import SelfContrastiveAuxiliary
 from selfcontrast.errors import InputError, require
+
+Found = tuple[Host | CosineHost, list[str]]
 
 
 def probe(model: nn.Module, *arguments: Any, **keywords: Any) -> Host | CosineHost:
@@ -69,33 +71,36 @@ def probe(model: nn.Module, *arguments: Any, **keywords: Any) -> Host | CosineHo
     check_module(model)
     check_arguments(model, "probe(model, *batch)", arguments, keywords)
     require(model.training, "model", "training mode, as in its training script", "eval mode", "call model.train()")
-    forwards, unsure = Forwards(model, arguments, keywords), list[str]()
+    forwards = Forwards(model, arguments, keywords)
     try:
         with without_dropout(model), fixed_statistics(model), random_numbers_kept():
-            host = _found(forwards, unsure)
-        host, report = _checked(forwards, host, arguments, keywords, unsure)
+            hosts = _found(forwards)
+        host, report, unsure = _checked(forwards, hosts, arguments, keywords)
     finally:
         forwards.done()
     print("\n".join([host_text(host), str(report), *(f"unsure: {line}" for line in dict.fromkeys(unsure))]))
     return host
 
 
-def _found(forwards: Forwards, unsure: list[str]) -> Host | CosineHost:
+def _found(forwards: Forwards) -> list[Found]:
+    """Hosts, the likeliest first, and what is unsure about each."""
     base = follow_images(forwards)
     comparison = find_comparison(base, list(forwards.images))
+    error: InputError | None = None
     if comparison is not None:
-        placed = find_features(forwards, base, comparison)
-        features = placed[comparison.inputs[0].key].features
-        comparison = with_later_prototypes(base, comparison, features.shape[1])
-        comparison, palettes = find_palettes(forwards, base, comparison, placed)
-        return _concatenating(forwards, base, comparison, placed, palettes, unsure)
-    host = find_cosine(forwards, base, unsure)
-    if host is not None:
-        return host
+        try:
+            return _with_flat_prototypes(forwards, base, comparison)
+        except InputError as refused:
+            if comparison.certain:
+                raise
+            error = refused
+    hosts = find_cosine(forwards, base)
+    if hosts:
+        return [*hosts]
     chosen = find_chosen_prototypes(forwards, base, list(forwards.images))
     if chosen is None:
-        raise refusal(forwards, base)
-    return _concatenating(forwards, base, *chosen, unsure)
+        raise error or refusal(forwards, base)
+    return _concatenating(forwards, base, *chosen)
 
 
 def follow_images(forwards: Forwards) -> Trace:
@@ -123,49 +128,55 @@ def follow_images(forwards: Forwards) -> Trace:
     return base
 
 
+def _with_flat_prototypes(forwards: Forwards, base: Trace, comparison: Comparison) -> list[Found]:
+    """The hosts of a comparison with prototypes that are constant over space, and others beside them."""
+    placed = find_features(forwards, base, comparison)
+    features = next(iter(placed.values())).features
+    comparison = with_later_prototypes(base, comparison, features.shape[1])
+    comparison, palettes = find_palettes(forwards, base, comparison, placed)
+    return _concatenating(forwards, base, comparison, placed, palettes)
+
+
 def _concatenating(
     forwards: Forwards,
     base: Trace,
     comparison: Comparison,
     placed: dict[Key, Placed],
     palettes: dict[Key, list[slice]],
-    unsure: list[str],
-) -> Host:
-    """The host of a comparison that takes features and an expanded prototype in one tensor."""
-    model, roles = forwards.model, comparison.roles
-    layouts = find_layouts(base, comparison, placed, palettes, unsure)
+) -> list[Found]:
+    """The hosts of a comparison that takes features and an expanded prototype in one tensor."""
+    model, roles, unsure = forwards.model, comparison.roles, list[str]()
+    layouts = find_layouts(model, base, comparison, placed, palettes, unsure)
     found = find_exits(model, base, comparison, unsure)
     masks = find_masks(forwards, base, comparison.inputs, found.logits, roles.support, unsure)
     background = find_background(forwards, layouts, roles, found.logits, masks.support, unsure)
     rows = comparison.inputs[0].shape[0]
     high_level = find_high_level(base, comparison.started, roles, rows, False, unsure)
-    return Host(
-        features=call_text(layouts[0].placed.features, base),
-        high_level=call_text(high_level, base),
+    host = Host(
+        features=read_text(layouts[0].placed.features, base),
+        high_level=read_text(high_level, base),
         entries=find_entries(model, base, layouts, background, unsure),
         exits=found.exits,
         mask=masks.query,
         mechanism="replay" if background or found.joined else "fold",
         criterion=found.criterion,
     )
+    return (
+        [(host, unsure)]
+        if host.mechanism == "replay"
+        else [(host, unsure), (replace(host, mechanism="replay"), unsure)]
+    )
 
 
 def _checked(
-    forwards: Forwards,
-    host: Host | CosineHost,
-    arguments: tuple[Any, ...],
-    keywords: dict[str, Any],
-    unsure: list[str],
-) -> tuple[Host | CosineHost, CheckReport]:
-    """The host with the mechanism under which its check passes."""
+    forwards: Forwards, hosts: list[Found], arguments: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[Host | CosineHost, CheckReport, list[str]]:
+    """The first of these hosts whose check passes."""
     failures: list[str] = []
-    hosts: list[Host | CosineHost] = [host]
-    if isinstance(host, Host) and host.mechanism == "fold":
-        hosts.append(replace(host, mechanism="replay"))
-    for tried in hosts:
-        attachment = SelfContrastiveAuxiliary().attach(forwards.model, tried)
+    for host, unsure in hosts:
+        attachment = SelfContrastiveAuxiliary().attach(forwards.model, host)
         try:
-            with nullcontext() if tried.mask else attachment.episode(_square(forwards)):
+            with nullcontext() if host.mask else attachment.episode(_square(forwards)):
                 report = attachment.check(*arguments, **keywords)
         # Whatever a doubled batch does to the model's own code, a second forward may still fit.
         except Exception as error:
@@ -173,10 +184,12 @@ def _checked(
             continue
         finally:
             attachment.detach()
-        if failures:
-            unsure.append(f"a fold did not fit, so a second forward is used; `doubled` could mend it: {failures[0]}")
-        return tried, report
-    raise InputError(f"model: expected a host that passes its check, got\n{host_text(host)}\n" + "\n".join(failures))
+        if failures and isinstance(host, Host):
+            line = f"a fold did not fit, so a second forward is used; `doubled` could mend it: {failures[0]}"
+            return host, report, [*unsure, line]
+        return host, report, unsure
+    likeliest = host_text(hosts[0][0])
+    raise InputError(f"model: expected a host that passes its check, got\n{likeliest}\n" + "\n".join(failures))
 
 
 def _one_line(error: Exception) -> str:

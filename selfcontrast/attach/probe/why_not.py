@@ -1,7 +1,7 @@
 """Why a model has nothing to attach to, or nothing that could be found, and what to do next."""
 
 from selfcontrast.attach.probe.forwards import Forwards
-from selfcontrast.attach.probe.locate.cosine import dense_functions
+from selfcontrast.attach.probe.locate.cosine import heard_anyhow
 from selfcontrast.attach.probe.maps import Trace
 from selfcontrast.errors import InputError
 
@@ -19,14 +19,20 @@ def refusal(forwards: Forwards, base: Trace) -> InputError:
         )
     if base.deep:
         return _dense(f"{base.deep} takes tensors with the pixels of both")
-    dense = dense_functions(forwards, base)
-    if dense:
-        return _dense(f"{dense[0]} compares each pixel of the query with each of the support")
+    heard = heard_anyhow(forwards, base)
+    if heard.dense:
+        return _dense(f"{heard.dense[0]} compares each pixel of the query with each of the support")
     if base.unhooked:
         names = ", ".join(sorted(base.unhooked)[:3])
         return InputError(
             f"model: expected modules called as module(...), got {names} and others called by .forward(...), which "
             f"hooks do not see; call them as modules where features meet the prototype, or {BY_HAND}"
+        )
+    if heard.prototypes:
+        return InputError(
+            "model: expected an output of two classes (B, 2, H, W) that is read off the query's similarities with "
+            f"prototypes, got none, although {', '.join(heard.calls)} is compared at places "
+            f"{', '.join(map(str, heard.places))}; return the logits, or write a CosineHost(...) with output=None"
         )
     return InputError(
         "model: expected a module whose input holds features of the query beside a prototype that is constant over "

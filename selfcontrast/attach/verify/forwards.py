@@ -78,7 +78,7 @@ def traces_of(model: nn.Module) -> Traces:
     >>> model = nn.ReLU()
     >>> model.seen = [1]
     >>> traces_of(model)
-    {'seen': [1], 'inplace': False}
+    {'inplace': False, 'seen': [1]}
     """
     found: Traces = {}
     for name, module in cast(Iterable[tuple[str, nn.Module]], model.named_modules()):

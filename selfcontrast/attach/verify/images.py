@@ -163,8 +163,11 @@ class _Row:
         if text is None:
             return GOOD
         query, others = self._of_query[self._inside[text]], self._of_others[self._inside[text]]
-        if bool((query & ~others).any()):
-            return False, f"prior {text} of {self._name} follows {self._say(self._query)} alone: no prior of a support"
+        alone = int((query & ~others).sum())
+        if alone:
+            # A prior has few channels, and in a model that has not learnt yet it may hardly depend on the support.
+            holds = False if 2 * alone >= self._width else None
+            return holds, f"prior {text} of {self._name} follows {self._say(self._query)} alone: no prior of a support"
         return GOOD
 
     def roles(self) -> Verdict:

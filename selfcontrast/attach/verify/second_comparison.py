@@ -13,7 +13,9 @@ from selfcontrast.attach.verify.report import Finding, alike
 from selfcontrast.loss import Logits
 
 CLAIM = "the pass equals an explicit second comparison"
-NOT_ITS_OUTPUT = "the logits are the similarities themselves; whether the host's own output follows from them is not shown"
+NOT_ITS_OUTPUT = (
+    "the logits are the similarities themselves; whether the host's own output follows from them is not shown"
+)
 
 
 def second_comparison(attachment: Attached, batch: Batch) -> tuple[Tensor, ...]:

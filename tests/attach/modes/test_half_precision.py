@@ -1,6 +1,5 @@
 """Autocast: the pass has the precision of the host's comparison, and what it sums over pixels is in float32."""
 
-import pytest
 import torch
 from small_modes import (
     Small,
@@ -15,8 +14,14 @@ from small_modes import (
     written_out,
 )
 
-# Two units in the last place, of eight bits and of eleven: each layer rounds gradients once more.
-BFLOAT16, FLOAT16 = 2**-6, 2**-9
+# A unit in the last place, of eight bits and of eleven: of all gradients together. Of each alone, four.
+BFLOAT16, FLOAT16 = 2**-7, 2**-10
+
+
+def distance(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> float:
+    """The norm of the difference of all tensors together, as a share of that of the expected ones."""
+    one, other = (torch.cat([given[name].flatten() for name in sorted(given)]) for given in (found, expected))
+    return float((one - other).norm() / other.norm())
 
 
 @every_mechanism
@@ -29,12 +34,12 @@ def test_bfloat16_autocast_gives_the_gradients_of_the_second_comparison(mechanis
     by_hand.backward()
     assert loss.dtype == torch.float32 and attachment.contrast.logits.dtype == torch.bfloat16
     assert torch.equal(loss, by_hand)
-    assert_alike(gradients(found), gradients(expected), BFLOAT16)
+    assert_alike(gradients(found), gradients(expected), 4 * BFLOAT16)
+    assert distance(gradients(found), gradients(expected)) <= BFLOAT16
     single = build(mechanism)
     written_out(single, episode()).backward()
-    with pytest.raises(AssertionError):
-        # Neither is it computed in float32 behind the script's back.
-        assert_alike(gradients(found), gradients(single), BFLOAT16 / 100)
+    # Neither is it computed in float32 behind the script's back.
+    assert distance(gradients(found), gradients(single)) > BFLOAT16 / 100
 
 
 @every_mechanism
@@ -50,7 +55,8 @@ def test_float16_with_a_scaler_takes_the_step_of_the_second_comparison(mechanism
     for name, (model, loss) in steps.items():
         scales[name] = scaled_step(model, loss)
     assert scales["found"] == scales["alone"] == 2.0**16 * 2, "a step without infinities lets the scale grow"
-    assert_alike(moved(found, mechanism), moved(expected, mechanism), FLOAT16)
+    assert_alike(moved(found, mechanism), moved(expected, mechanism), 4 * FLOAT16)
+    assert distance(moved(found, mechanism), moved(expected, mechanism)) <= FLOAT16
 
 
 def scaled_step(model: Small, loss: object) -> float:

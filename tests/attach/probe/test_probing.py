@@ -137,24 +137,7 @@ def test_the_model_is_left_as_it_was() -> None:
     assert hooks == [] and all("forward" not in vars(module) for module in model.modules())
 
 
-class Cosine(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.encoder = nn.Conv2d(3, WIDTH, 4, 4)
-
-    def forward(self, support: Tensor, query: Tensor) -> Tensor:
-        prototype = self.encoder(support).mean((2, 3), keepdim=True)
-        return F.cosine_similarity(self.encoder(query), prototype)
-
-
-def test_why_nothing_was_found() -> None:
-    images = torch.rand(2, 3, 32, 32)
-    with pytest.raises(
-        InputError, match=r"model: expected a module whose input holds features.*got none; .*CosineHost"
-    ):
-        probe(Cosine().train(), images, torch.rand(2, 3, 32, 32))
-    with pytest.raises(InputError, match="arguments: expected support and query images as separate"):
-        probe(nn.Sequential(nn.Conv2d(3, 2, 1)).train(), images)
+def test_eval_mode_is_refused() -> None:
     with pytest.raises(InputError, match="model: expected training mode"):
         probe(Stranger("fp").eval(), *batch())
 

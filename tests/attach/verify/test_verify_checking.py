@@ -22,6 +22,7 @@ CLAIMS = [
     "and the logits of the pass follow these no more",
 ]
 
+
 def checked(small: Small, attachment: Attachment) -> CheckReport:
     if attachment.host.mask is not None:
         return attachment.check(*small.arguments, **small.keywords)
@@ -43,7 +44,9 @@ def test_what_is_made_of_query_and_support_is_left_open_and_passes(name: str) ->
 
 
 def test_a_batch_without_background_is_refused() -> None:
-    with pytest.raises(InputError, match="mask: expected background, .*, got a batch of none; take a batch that shows"):
+    with pytest.raises(
+        InputError, match=r"mask: expected background, .*, got a batch of none; take a batch that shows"
+    ):
         attached(Base()).check(QUERY, SUPPORT, torch.ones(2, 32, 32, dtype=torch.long))
 
 

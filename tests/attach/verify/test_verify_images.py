@@ -68,6 +68,15 @@ def test_what_of_the_support_stays_is_named_and_unproven(model: type[Base], said
     assert line(checked(model()), REST) == (REST, None, said)
 
 
+def test_a_prior_of_few_channels_that_hardly_depends_on_the_support_is_unproven() -> None:
+    class Confident(Prior):
+        def merged(self, features: Tensor, prototype: Tensor, support: Tensor) -> Tensor:
+            return torch.cat([features, prototype, features.mean(1, keepdim=True).sigmoid()], 1)
+
+    found = line(checked(Confident(), host(Entry("merge", "C:2C", "2C:"))), EXCHANGED)
+    assert found == (EXCHANGED, None, "prior 2C: of merge follows query alone: no prior of a support")
+
+
 def test_a_support_that_comes_in_by_plain_code_is_unproven() -> None:
     class Behind(Base):
         def forward(self, query: Tensor, support: Tensor, mask: Tensor) -> Tensor:

@@ -63,9 +63,7 @@ class Timed(Base):
 
 
 def test_a_fold_that_changes_the_host_is_found() -> None:
-    with pytest.raises(
-        InputError, match=r"FAIL the host's outputs and losses are unchanged: relative"
-    ) as it:
+    with pytest.raises(InputError, match=r"FAIL the host's outputs and losses are unchanged: relative") as it:
         checked(Leaky())
     assert str(it.value).endswith("mend the Host(...)")
 

@@ -1,5 +1,6 @@
 """Where a comparison starts: the first inputs in which a prototype stands beside features."""
 
+import re
 from dataclasses import dataclass, replace
 
 import torch
@@ -9,8 +10,10 @@ from selfcontrast.attach.direct_calls import DIRECT
 from selfcontrast.attach.host import Call, matching
 from selfcontrast.attach.probe.maps import Map, Trace
 
-# Fewer channels than these may be constant over space by chance.
+# Fewer channels than these may be constant over space by chance, or may be a prior.
 LEAST = 4
+# Of a prototype most of whose channels are dead.
+FEWEST = 2
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,11 @@ class Comparison:
     def started(self) -> int:
         return self.inputs[0].started
 
+    @property
+    def certain(self) -> bool:
+        """Whether so many channels look like a prototype that it is no chance."""
+        return max(int(self.roles.prototype(one).sum()) for one in self.inputs) >= LEAST
+
 
 def find_comparison(base: Trace, groups: list[str]) -> Comparison | None:
     """The inputs that hold a prototype beside features, of the first choice of query and support that has such."""
@@ -68,7 +76,7 @@ def find_comparison(base: Trace, groups: list[str]) -> Comparison | None:
         if not one.hooked or not support or not query:
             continue
         roles = Roles(query, support)
-        if min(int(roles.prototype(one).sum()), int(roles.features(one).sum())) >= LEAST:
+        if min(int(roles.prototype(one).sum()), int(roles.features(one).sum())) >= FEWEST:
             found.setdefault(support, []).append(one)
     if not found:
         return None
@@ -106,11 +114,16 @@ def call_text(one: Map, base: Trace) -> str:
     return f"{name}{turn}{''.join(f'[{item!r}]' for item in one.items)}"
 
 
+def read_text(one: Map, base: Trace) -> str:
+    """A call that is read, as a host writes it: without a number it is the first."""
+    return call_text(one, base).replace("#0", "", 1) if one.turn == 0 else call_text(one, base)
+
+
 def starred(model: nn.Module, calls: list[str]) -> list[str]:
     """Calls of all modules of a list as one, with a star for the index."""
     groups: dict[str, list[str]] = {}
     for call in calls:
-        parts = [("*" if part.partition("#")[0].isdigit() else part) for part in call.split(".")]
+        parts = [re.sub(r"^\d+(?=#|\[|$)", "*", part) for part in call.split(".")]
         groups.setdefault(".".join(parts), []).append(call)
     texts: list[str] = []
     for pattern, members in groups.items():

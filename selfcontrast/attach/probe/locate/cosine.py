@@ -1,6 +1,6 @@
 """A comparison by cosine similarity, or another product: its features, the places of its prototypes, its output.
 
-A comparison is raised at one column of its pixels. The output that is read off it changes there alone; where it only
+A comparison is raised at one of its pixels. The output that is read off it changes there alone; where it only
 guides another prototype, the output changes everywhere, or nowhere.
 
 Axes: B query images, H x W the output.
@@ -19,8 +19,10 @@ from selfcontrast.attach.probe.locate.mask import find_masks
 from selfcontrast.attach.probe.locate.similarities import Heard, candidates, last_call_text, listen
 from selfcontrast.attach.probe.maps import Map, Trace
 
-# Of an output's pixels: how many a column of a comparison reaches at most, once it is resized.
-COLUMN = 0.6
+# Of an output's pixels: how many a pixel of a comparison reaches at most, once it is resized.
+REACH = 0.6
+# Of the largest change: what is none.
+SLIGHT = 1e-3
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,9 @@ class _Read:
         return len(self.foreground) == 1 and len(self.background) <= 1
 
 
-def find_cosine(forwards: Forwards, base: Trace, unsure: list[str]) -> CosineHost | None:
-    """The host of such a comparison; None where there is none whose output can be read."""
+def find_cosine(forwards: Forwards, base: Trace) -> list[tuple[CosineHost, list[str]]]:
+    """The hosts of such comparisons whose output can be read, the likeliest first, and what is unsure about each."""
+    found: list[tuple[int, int, Roles, dict[str, Map], list[str], _Read]] = []
     for query in forwards.images:
         roles = Roles((query,), tuple(group for group in forwards.images if group != query))
         outputs = _outputs(base, roles)
@@ -50,27 +53,46 @@ def find_cosine(forwards: Forwards, base: Trace, unsure: list[str]) -> CosineHos
         maps = candidates(base, roles, queries)
         if not maps or not outputs:
             continue
-        heard = listen(forwards, "listens for similarities", list(maps), queries)
-        if not heard.prototypes or heard.dense:
+        heard = _heard(forwards, maps, queries)
+        if heard is None or heard.dense:
             continue
-        calls = heard.calls
-        read = _read_off(forwards, heard, calls, queries, outputs)
+        read = _read_off(forwards, heard, heard.calls, queries, outputs)
         if read is not None:
-            return _written(forwards, base, roles, queries, {call: maps[call] for call in calls}, read, unsure)
-    return None
+            found.append((list(base.returned).index(read.output), len(found), roles, maps, heard.calls, read))
+    hosts: list[tuple[CosineHost, list[str]]] = []
+    # A host may segment the support by the query too, for a loss: what it is there for comes first.
+    for _, _, roles, maps, calls, read in sorted(found, key=lambda one: one[:2]):
+        unsure: list[str] = []
+        hosts.append((_written(forwards, base, roles, {call: maps[call] for call in calls}, read, unsure), unsure))
+    return hosts
 
 
-def dense_functions(forwards: Forwards, base: Trace) -> list[str]:
-    """Functions that compare each pixel of the query with each of the support."""
+def _heard(forwards: Forwards, maps: dict[str, Map], queries: int) -> Heard | None:
+    """The comparisons, with the last call that can stand for each one compared; None where there are none."""
+    heard = listen(forwards, "listens for similarities", list(maps), queries)
+    for call in heard.calls:
+        own = maps[call]
+        later = [name for name, one in maps.items() if one.shape == own.shape and one.ended > own.ended]
+        for name in reversed(later):
+            calls = [name if one == call else one for one in heard.calls]
+            again = listen(forwards, "listens for similarities", calls, queries)
+            if len(again.prototypes) >= len(heard.prototypes):
+                heard = again
+                break
+    again = listen(forwards, "listens for similarities", heard.calls, queries) if heard.calls else heard
+    return again if again.prototypes else None
+
+
+def heard_anyhow(forwards: Forwards, base: Trace) -> Heard:
+    """The comparisons of the query that were heard although none of them leads to an output; the dense ones first."""
+    several = [Heard()]
     for query in forwards.images:
         roles = Roles((query,), tuple(group for group in forwards.images if group != query))
         queries = forwards.rows_in(query)
         maps = candidates(base, roles, queries)
         if maps:
-            dense = listen(forwards, "looks for correlations", list(maps), queries).dense
-            if dense:
-                return dense
-    return []
+            several.append(listen(forwards, "listens for similarities", list(maps), queries))
+    return max(several, key=lambda heard: (bool(heard.dense), len(heard.prototypes)))
 
 
 def _outputs(base: Trace, roles: Roles) -> list[str]:
@@ -89,29 +111,25 @@ def _outputs(base: Trace, roles: Roles) -> list[str]:
 
 def _read_off(forwards: Forwards, heard: Heard, calls: list[str], queries: int, outputs: list[str]) -> _Read | None:
     """The first output with one foreground's comparison, and at most one background's."""
-    sides: dict[str, dict[int, int]] = {output: {} for output in outputs}
+    outputs = [output for output in outputs if len(heard.returned[output]) == queries]
+    gaps: dict[str, dict[int, Tensor]] = {output: {} for output in outputs}
     for place in heard.places:
         bumped = listen(forwards, f"changes similarity {place}", calls, queries, bump=place)
         for output in outputs:
-            side = _side(heard.returned[output], bumped.returned.get(output))
-            if side is not None:
-                sides[output][place] = side
-    read = [
-        _Read(output, *([place for place, side in several.items() if side == wanted] for wanted in (1, 0)))
-        for output, several in sides.items()
-        if len(heard.returned[output]) == queries
-    ]
-    return next((one for one in read if one.clear), None)
+            gaps[output][place] = (bumped.returned[output] - heard.returned[output]).float()
+    for output, several in gaps.items():
+        largest = max((float(gap.abs().max()) for gap in several.values()), default=0.0)
+        sides = {place: _side(gap) for place, gap in several.items() if float(gap.abs().max()) > SLIGHT * largest}
+        read = _Read(output, *([place for place, side in sides.items() if side == wanted] for wanted in (1, 0)))
+        if read.clear:
+            return read
+    return None
 
 
-def _side(base: Tensor, bumped: Tensor | None) -> int | None:
+def _side(gap: Tensor) -> int | None:
     """1 where an output's foreground rose with a comparison, 0 where it fell; None where it is not read off it."""
-    if bumped is None or bumped.shape != base.shape:
-        return None
-    gap = (bumped - base).float()
-    changed = gap.abs().amax(1) > 1e-6 * base.abs().max()
-    share = float(changed.float().mean())
-    if not 0 < share <= COLUMN:
+    sizes = gap.abs().amax(1)
+    if float((sizes > SLIGHT * sizes.max()).float().mean()) > REACH:
         return None
     return int(float((gap[:, 1] - gap[:, 0]).sum()) > 0)
 
@@ -120,12 +138,11 @@ def _written(
     forwards: Forwards,
     base: Trace,
     roles: Roles,
-    queries: int,
     maps: dict[str, Map],
     read: _Read,
     unsure: list[str],
 ) -> CosineHost:
-    calls = tuple(maps)
+    calls, queries = tuple(maps), len(base.returned[read.output])
     ended = max(one.ended for one in maps.values())
     high_level = find_high_level(base, ended + 1, roles, queries, True, unsure)
     masks = find_masks(forwards, base, [], read.output, roles.support, unsure)

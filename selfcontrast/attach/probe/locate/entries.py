@@ -7,7 +7,17 @@ import torch
 from torch import Tensor, nn
 
 from selfcontrast.attach.host import Entry, channels_text
-from selfcontrast.attach.probe.locate.comparison import LEAST, Comparison, Roles, call_text, every_call, runs, starred
+from selfcontrast.attach.probe.locate.comparison import (
+    FEWEST,
+    LEAST,
+    Comparison,
+    Roles,
+    call_text,
+    every_call,
+    read_text,
+    runs,
+    starred,
+)
 from selfcontrast.attach.probe.locate.features import Placed
 from selfcontrast.attach.probe.maps import Key, Map, Trace
 from selfcontrast.errors import InputError
@@ -40,7 +50,12 @@ class Layout:
 
 
 def find_layouts(
-    base: Trace, comparison: Comparison, placed: dict[Key, Placed], palettes: dict[Key, list[slice]], unsure: list[str]
+    model: nn.Module,
+    base: Trace,
+    comparison: Comparison,
+    placed: dict[Key, Placed],
+    palettes: dict[Key, list[slice]],
+    unsure: list[str],
 ) -> list[Layout]:
     """What every input of the comparison holds.
 
@@ -54,7 +69,14 @@ def find_layouts(
         own = placed.get(one.key)
         copies = _copies(one, comparison.roles, (own or first).channels, None if own is None else own.window, unsure)
         copies = sorted([*copies, *palettes.get(one.key, [])], key=lambda place: place.start)
-        layouts.append(_with_extras(Layout(one, own or first, copies), comparison.roles, base, layouts))
+        if copies:
+            learned = _learned(model, one, base, comparison.roles)
+            layouts.append(_with_extras(Layout(one, own or first, copies), comparison.roles, learned, layouts))
+    if not layouts:
+        raise InputError(
+            f"model: expected a prototype of {first.channels} channels, as the features have, in "
+            f"{comparison.inputs[0].name}, got none; write the Host(...) by hand"
+        )
     return layouts
 
 
@@ -69,12 +91,12 @@ def _copies(one: Map, roles: Roles, channels: int, features: slice | None, unsur
         live = torch.nonzero(prototype[run]).flatten()
         if len(live):
             tight = slice(run.start + int(live[0]), run.start + int(live[-1]) + 1)
-            found += _snapped(one, run, tight, channels, features, unsure)
+            found += _snapped(one, roles, run, tight, channels, features, unsure)
     return found
 
 
 def _snapped(
-    one: Map, run: slice, tight: slice, channels: int, features: slice | None, unsure: list[str]
+    one: Map, roles: Roles, run: slice, tight: slice, channels: int, features: slice | None, unsure: list[str]
 ) -> list[slice]:
     """Whole copies inside a run that may have dead channels at its ends; none for a few channels that stand alone."""
     width = -(-(tight.stop - tight.start) // channels) * channels
@@ -84,7 +106,7 @@ def _snapped(
         if start <= tight.start and tight.stop <= start + width
     ]
     if not starts:
-        if tight.stop - tight.start < max(LEAST, channels // 2):
+        if int(roles.prototype(one)[tight].sum()) < max(FEWEST, channels // 2):
             return []
         raise InputError(
             f"model: expected a prototype of {channels} channels, as the features have, in {one.name}, got channels "
@@ -98,14 +120,15 @@ def _snapped(
     return [slice(place, place + channels) for place in range(start, start + width, channels)]
 
 
-def _with_extras(layout: Layout, roles: Roles, base: Trace, earlier: list[Layout]) -> Layout:
+def _with_extras(layout: Layout, roles: Roles, learned: Tensor, earlier: list[Layout]) -> Layout:
     """Finds prior masks among the channels that are left, and names what else follows the support."""
     one = layout.entry
     left = torch.ones(one.shape[1], dtype=torch.bool, device=one.print.device)
     for place in layout.copies:
         left[place] = False
     others = roles.both(one) & left
-    for run in runs(others & ~_learned(one, base, roles)):
+    # A channel that is dead in this batch, between two of a prior, is one of it.
+    for run in _bridged(others & ~learned, one.zero & left):
         for place, scale in _priors(one, run, earlier):
             layout.priors.append((place, scale))
             others[place] = False
@@ -161,14 +184,14 @@ def _round_peak(one: Map, run: slice) -> float | None:
     return None
 
 
-def _learned(one: Map, base: Trace, roles: Roles) -> Tensor:
-    """Which channels are a whole output of a module with several channels beyond 0..1: features, not masks."""
+def _learned(model: nn.Module, one: Map, base: Trace, roles: Roles) -> Tensor:
+    """Which channels are several channels that a module with weights gave: features, not masks."""
     learned = torch.zeros(one.shape[1], dtype=torch.bool, device=one.print.device)
     for other in base.outputs:
         wide, fits = other.shape[1], other.shape[0] == one.shape[0] and other.shape[2:] == one.shape[2:]
         if other.ended >= one.started or not fits or not LEAST <= wide <= one.shape[1] or not roles.follows_both(other):
             continue
-        if bool((other.low >= -0.01).all()) and bool((other.high <= 1.01).all()):
+        if next(model.get_submodule(other.name).parameters(), None) is None:
             continue
         for start in range(one.shape[1] - wide + 1):
             block = one.print[:, start : start + wide]
@@ -188,9 +211,12 @@ def find_entries(
     first = layouts[0].placed.features.key
     groups: dict[Entry, list[str]] = {}
     for layout in layouts:
-        own = None if layout.placed.features.key == first else call_text(layout.placed.features, base)
+        own = None if layout.placed.features.key == first else read_text(layout.placed.features, base)
         for entry in _entries_of(layout, background, own):
             groups.setdefault(entry, []).append(call_text(layout.entry, base))
+    if any(layout.placed.features.key != first for layout in layouts):
+        names = ", ".join(dict.fromkeys(layout.placed.features.name for layout in layouts))
+        unsure.append(f"{names} give features of their own; the prototype may be made of others")
     _say_rest(model, base, layouts, unsure)
     entries: list[Entry] = []
     for entry, calls in groups.items():

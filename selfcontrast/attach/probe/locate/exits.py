@@ -65,6 +65,7 @@ def _last(inputs: list[Map]) -> list[Map]:
 
 
 def _written(model: nn.Module, base: Trace, maps: list[Map], unsure: list[str]) -> tuple[Exit, ...]:
+    maps = sorted(maps, key=lambda one: -one.ended)
     arguments = {one.name: one.argument for one in maps}
     calls = starred(model, every_call(base, list(dict.fromkeys(call_text(one, base) for one in maps))))
     if len(maps) > 1:

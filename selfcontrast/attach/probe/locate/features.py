@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from selfcontrast.attach.probe.forwards import Forwards
-from selfcontrast.attach.probe.locate.comparison import LEAST, Comparison, Roles, runs
+from selfcontrast.attach.probe.locate.comparison import FEWEST, LEAST, Comparison, Roles, runs
 from selfcontrast.attach.probe.maps import Key, Map, Trace
 from selfcontrast.attach.probe.trace import trace
 from selfcontrast.errors import InputError
@@ -32,7 +32,7 @@ def find_features(forwards: Forwards, base: Trace, comparison: Comparison) -> di
     Raises:
         InputError: where the features of an input are no module's output.
     """
-    inputs = [one for one in comparison.inputs if int(comparison.roles.features(one).sum()) >= LEAST]
+    inputs = [one for one in comparison.inputs if int(comparison.roles.features(one).sum()) >= FEWEST]
     found: dict[Key, Placed] = {}
     for one in inputs:
         placed = _best(_alike(base, comparison.roles, one), comparison.roles, one)
@@ -60,7 +60,7 @@ def _windows(roles: Roles, entry: Map, channels: int) -> list[slice]:
     """Where so many channels of features could stand: they follow the query alone, or are dead."""
     allowed, known = _allowed(roles, entry), roles.features(entry)
     places = [slice(start, start + channels) for start in range(entry.shape[1] - channels + 1)]
-    return [place for place in places if bool(allowed[place].all()) and int(known[place].sum()) >= LEAST]
+    return [place for place in places if bool(allowed[place].all()) and int(known[place].sum()) >= FEWEST]
 
 
 def _alike(base: Trace, roles: Roles, entry: Map) -> list[Placed]:
@@ -114,7 +114,8 @@ def _pooled(forwards: Forwards, base: Trace, roles: Roles, inputs: list[Map], kn
         place = max(runs(_allowed(roles, missing[0])), key=lambda place: place.stop - place.start)
         raise InputError(
             f"model: expected the features in channels {place.start}:{place.stop} of {missing[0].name} to be some "
-            "module's output, got none that matches; give that tensor a module of its own, such as nn.Identity()"
+            "module's output, got none that matches; give that tensor a module of its own, such as nn.Identity(), or "
+            "write the Host(...) by hand where they are tokens: see its channels_last"
         )
     return found
 

@@ -38,6 +38,7 @@ def find_masks(
     """
     of_support: list[int] = []
     ranks: dict[str, int] = {}
+    followed: dict[str, set[str]] = {}
     for name, places in _masks(forwards).items():
         changes = {place: _flipped(forwards.leaves[place].value) for place in places}
         maps = [] if isinstance(logits, str) else logits
@@ -48,8 +49,8 @@ def find_masks(
         elif len(places) == 1 and len(forwards.leaves[places[0]].path) == 1 and _rows(forwards, places) is not None:
             rank = _rank(base, changed, maps, support)
             if rank is not None:
-                ranks[name] = rank
-    return Masks(_chosen(ranks, unsure), of_support)
+                ranks[name], followed[name] = rank, returned_otherwise(base, changed)
+    return Masks(_chosen(ranks, followed, unsure), of_support)
 
 
 def _masks(forwards: Forwards) -> dict[str, list[int]]:
@@ -86,8 +87,11 @@ def _rank(base: Trace, changed: Trace, logits: list[Map], support: tuple[str, ..
     return 2 if follows_support & places else int(bool(places))
 
 
-def _chosen(ranks: dict[str, int], unsure: list[str]) -> str | None:
+def _chosen(ranks: dict[str, int], followed: dict[str, set[str]], unsure: list[str]) -> str | None:
     best = [name for name, rank in ranks.items() if rank == max(ranks.values())]
+    # That which all losses follow which follow another, and more.
+    first = [name for name in best if all(followed[other] < followed[name] for other in best if other != name)]
+    best = first or best
     if len(best) == 1 and (ranks[best[0]] > 0 or len(ranks) == 1):
         if len(ranks) > 1:
             unsure.append(

@@ -1,5 +1,6 @@
 """Prototypes that differ from pixel to pixel, because each pixel has the nearest of several."""
 
+import re
 from dataclasses import replace
 
 import torch
@@ -33,7 +34,7 @@ def find_chosen_prototypes(
         if not inputs:
             continue
         _, palettes = find_palettes(forwards, base, Comparison(inputs, roles), placed)
-        inputs = outermost([one for one in inputs if one.key in palettes])
+        inputs = outermost([one for one in base.inputs if one.key in palettes])
         if inputs:
             return Comparison(inputs, roles), {one.key: placed[one.key] for one in inputs}, palettes
     return None
@@ -64,7 +65,8 @@ def find_palettes(
         for key, places in few.items()
     }
     found = {key: places[:1] for key, places in found.items() if places}
-    inputs = outermost([*comparison.inputs, *(one for one in maps if one.key in found)])
+    found |= _beside(base, [one for one in maps if one.key in found], found, placed)
+    inputs = outermost([*comparison.inputs, *(one for one in base.inputs if one.key in found)])
     for one in inputs:
         if one.key in found and one.key not in placed:
             window = _window_of(one, comparison.roles, features)
@@ -73,16 +75,33 @@ def find_palettes(
     return replace(comparison, inputs=inputs), found
 
 
+def _beside(
+    base: Trace, maps: list[Map], found: dict[Key, list[slice]], placed: dict[Key, Placed]
+) -> dict[Key, list[slice]]:
+    """Other modules of the same list: pooled, pixels of theirs hold mixtures of such prototypes."""
+    more: dict[Key, list[slice]] = {}
+    for one in maps:
+        pattern = re.compile(re.sub(r"\\\.\d+$", r"\\.\\d+", re.escape(one.name)))
+        for other in base.inputs:
+            alike = other.shape[:2] == one.shape[:2] and other.started > one.started and other.turn == one.turn
+            if other.key not in found and alike and other.hooked and pattern.fullmatch(other.name):
+                more[other.key], placed[other.key] = found[one.key], placed.get(one.key, next(iter(placed.values())))
+    return more
+
+
 def _asked(one: Map, comparison: Comparison, features: Placed, placed: dict[Key, Placed]) -> list[slice]:
     """Where such prototypes could stand in an input: whole copies of channels that follow the support, and vary."""
     roles, channels = comparison.roles, features.channels
     if not one.hooked or one.shape[0] != comparison.inputs[0].shape[0]:
         return []
-    if one.key not in placed and _window_of(one, roles, features) is None:
+    window = placed[one.key].window if one.key in placed else _window_of(one, roles, features)
+    if window is None:
         return []
     open_channels = (roles.both(one) | roles.support_map(one)) & ~one.zero
+    allowed = open_channels | one.zero
+    allowed[window] = False
     places: list[slice] = []
-    for run in runs(open_channels | (one.zero & ~roles.features(one))):
+    for run in runs(allowed):
         ends = {run.start, run.stop - channels}
         places += [
             slice(start, start + channels) for start in sorted(ends) if run.start <= start <= run.stop - channels
@@ -104,9 +123,9 @@ def _window_of(one: Map, roles: Roles, features: Placed) -> slice | None:
 
 
 def _colours(block: Tensor) -> bool:
-    """Whether the pixels of each image hold few different vectors, and more than one somewhere."""
+    """Whether the pixels of each image hold few different vectors."""
     counts = [len(torch.unique(image.flatten(1).T, dim=0)) for image in block]
-    return max(counts) > 1 and max(counts) <= FEW * block.shape[2] * block.shape[3]
+    return max(counts) <= FEW * block.shape[2] * block.shape[3]
 
 
 def _shared(block: Tensor, other: Tensor) -> bool:

@@ -13,8 +13,8 @@ from torch import Tensor
 from selfcontrast.attach.hooks import Hooks
 from selfcontrast.attach.host import CosineHost
 from selfcontrast.attach.mechanisms.exchange import Listener
+from selfcontrast.attach.mechanisms.exchange.similarities import Similarity
 from selfcontrast.attach.mechanisms.query_features import QueryFeatures
-from selfcontrast.attach.mechanisms.similarities import Similarity
 from selfcontrast.attach.probe.forwards import Forwards
 from selfcontrast.attach.probe.locate.comparison import Roles, call_text
 from selfcontrast.attach.probe.locate.features import last_rows_of_query
@@ -80,7 +80,7 @@ def listen(
         calls: that may give the features.
         queries: B.
         changes: other tensors for some of the arguments.
-        bump: the place of a comparison whose result is raised at one column of its pixels.
+        bump: the place of a comparison whose result is raised at one pixel.
     """
     heard = Heard()
     host = CosineHost(tuple(calls), calls[0], foreground=-1, background=None)
@@ -128,8 +128,11 @@ def _vectors(similarity: Similarity) -> int:
 
 
 def _bumped(result: Tensor, axis: int | None) -> Tensor:
-    """Raised at one place of the last axis of space."""
-    spatial = [one for one in range(result.dim()) if axis is None or one != axis % result.dim()]
-    last, raised = spatial[-1], result.clone()
-    raised.narrow(last, result.shape[last] // 2, 1).add_(float(result.std().clamp(min=0.01)))
+    """Raised at one pixel, or at one place of the axis that holds all."""
+    axes = [one for one in range(result.dim()) if axis is None or one != axis % result.dim()]
+    raised = result.clone()
+    pixel = raised
+    for one in axes[-2:] if len(axes) > 2 else axes[-1:]:
+        pixel = pixel.narrow(one, result.shape[one] // 2, 1)
+    pixel.add_(float(result.std().clamp(min=0.01)))
     return raised

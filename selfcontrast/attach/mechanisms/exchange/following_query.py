@@ -62,7 +62,7 @@ class _Stretch:
 
     def known(self, tensor: Tensor) -> Known | None:
         """What a view of this is; None of what lies beside it."""
-        start = tensor.storage_offset() - self.tensor.storage_offset()
+        start = int(tensor.storage_offset()) - int(self.tensor.storage_offset())
         steps = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
         ends = [_first_index(self.tensor, offset) for offset in (start, start + steps)]
         if tensor.dtype != self.tensor.dtype or ends[0] is None or ends[1] is None:
@@ -181,7 +181,7 @@ class QueryFollower:
         if whole is not None:
             return whole, 0
         for stretch in self._of(tensor) if tensor.dim() and tensor.stride(0) > 0 else ():
-            before = stretch.tensor.storage_offset() - tensor.storage_offset()
+            before = int(stretch.tensor.storage_offset()) - int(tensor.storage_offset())
             first, rest = divmod(before, tensor.stride(0))
             found = stretch.known(tensor[first:]) if rest == 0 and 0 < first < len(tensor) else None
             if found is not None:

@@ -1,6 +1,7 @@
-"""The kernels against slow loops in float64, where no GPU is: in Triton's interpreter, on tensors of a CPU.
+"""The kernels against slow loops in float64: on a GPU, or in Triton's interpreter on tensors of a CPU.
 
-TRITON_INTERPRET=1 pytest -n 0 tests/clustering/triton_interpreted.py
+pytest -n 0 tests/clustering/kernels_against_loops.py                         # on a GPU
+TRITON_INTERPRET=1 pytest -n 0 tests/clustering/kernels_against_loops.py      # without one
 
 The variable must be set before Triton is imported, so `test_triton_engine.py` runs this file in a process of its own.
 """
@@ -19,26 +20,30 @@ from selfcontrast import SelfContrastiveAuxiliary, cosine_kmeans
 from selfcontrast.clustering.seeding import SEEDINGS
 from selfcontrast.clustering.triton_engine import _Passes, cluster
 
-assert os.environ.get("TRITON_INTERPRET") == "1", "set TRITON_INTERPRET=1"
-
+DEVICE = "cpu" if os.environ.get("TRITON_INTERPRET") == "1" else "cuda"
+assert DEVICE == "cpu" or torch.cuda.is_available(), "without a GPU, set TRITON_INTERPRET=1"
 USUAL, LAST = torch.contiguous_format, torch.channels_last
 
 
 def random_case(seed: int, clusters: int, *shape: int) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
     features = torch.randn(shape, generator=generator)
-    return features, torch.randn(shape[0], clusters, shape[1], generator=generator)
+    return features.to(DEVICE), torch.randn(shape[0], clusters, shape[1], generator=generator).to(DEVICE)
+
+
+def drawn(*shape: int) -> Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(DEVICE)
 
 
 def mask_of(*shape: int) -> Tensor:
-    return torch.rand(shape, generator=torch.Generator().manual_seed(0)) > 0.4
+    return drawn(*shape) > 0.4
 
 
 def expected_labels(features: Tensor, init: Tensor, iterations: int = 10, valid: Tensor | None = None) -> Tensor:
-    images, centres = features.double().numpy(), init.double().numpy()
-    masks = [None] * len(images) if valid is None else list(valid.numpy())
+    images, centres = features.double().cpu().numpy(), init.double().cpu().numpy()
+    masks = [None] * len(images) if valid is None else list(valid.cpu().numpy())
     labels = [reference.kmeans(images[b], centres[b], iterations, masks[b]) for b in range(len(images))]
-    return torch.tensor(np.stack(labels))
+    return torch.tensor(np.stack(labels), device=DEVICE)
 
 
 def labels_of(features: Tensor, clusters: int, **options: Any) -> Tensor:
@@ -59,8 +64,8 @@ def labels_of(features: Tensor, clusters: int, **options: Any) -> Tensor:
 )
 def test_agrees_with_the_loops(clusters: int, shape: tuple[int, int, int, int], layout: torch.memory_format) -> None:
     features, init = random_case(clusters, clusters, *shape)
-    found = labels_of(features.to(memory_format=layout), clusters, init=init, iterations=5)
-    assert torch.equal(found, expected_labels(features, init, 5))
+    found = labels_of(features.to(memory_format=layout), clusters, init=init, iterations=3)
+    assert torch.equal(found, expected_labels(features, init, 3))
 
 
 @pytest.mark.parametrize("iterations", [0, 1, 10])
@@ -103,16 +108,16 @@ def test_seeds_are_those_of_the_engine_torch(seeding: str, masked: bool) -> None
 
 
 def test_a_seed_is_drawn_from_all_pixels_that_count() -> None:
-    features = torch.eye(5).view(1, 5, 1, 5).expand(200, 5, 1, 5).contiguous()
-    valid = torch.tensor([True, False, True, True, False]).expand(200, 1, 5)
-    start = torch.rand(200, 1, generator=torch.Generator().manual_seed(0))
+    features = torch.eye(5, device=DEVICE).view(1, 5, 1, 5).expand(24, 5, 1, 5).contiguous()
+    valid = torch.tensor([True, False, True, True, False], device=DEVICE).expand(24, 1, 5)
+    start = drawn(24, 1)
     start[0], start[1] = 0.0, 1 - 2**-24
     passes = _Passes(features, False, 1, 0)
     passes.weigh(valid)
     passes.seed(start)
-    drawn = passes.sums[:, 0].argmax(1)
-    assert torch.equal(drawn, torch.tensor([0, 2, 3])[(start[:, 0] * 3).long()])
-    assert drawn.unique().tolist() == [0, 2, 3] and drawn[0] == 0 and drawn[1] == 3
+    seeds = passes.sums[:, 0].argmax(1).cpu()
+    assert torch.equal(seeds, torch.tensor([0, 2, 3])[(start[:, 0] * 3).long().cpu()])
+    assert seeds.unique().tolist() == [0, 2, 3] and seeds[0] == 0 and seeds[1] == 3
 
 
 @pytest.mark.parametrize("iterations", [0, 1, 10])
@@ -138,7 +143,7 @@ def test_every_empty_cluster_takes_another_pixel_that_counts() -> None:
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_fewer_valid_pixels_than_clusters_are_a_cluster_each(count: int) -> None:
     features, _ = random_case(0, 3, 1, 6, 4, 4)
-    valid = torch.zeros(1, 16, dtype=torch.bool)
+    valid = torch.zeros(1, 16, dtype=torch.bool, device=DEVICE)
     valid[0, :count] = True
     labels = labels_of(features, 3, valid=valid.view(1, 4, 4), iterations=3).flatten()
     assert labels.min() >= 0 and labels.max() < 3
@@ -146,23 +151,23 @@ def test_fewer_valid_pixels_than_clusters_are_a_cluster_each(count: int) -> None
 
 
 def test_of_equal_centres_the_first_is_the_nearest() -> None:
-    features, init = torch.rand(1, 4, 5, 5), torch.ones(1, 3, 4)
+    features, init = drawn(1, 4, 5, 5), torch.ones(1, 3, 4, device=DEVICE)
     assert torch.equal(labels_of(features, 3, init=init, iterations=0), expected_labels(features, init, 0))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 1e30, 0.0])
 def test_a_pixel_whose_norm_is_zero_or_not_finite_weighs_nothing(value: float) -> None:
     features, _ = random_case(0, 3, 2, 8, 6, 6)
-    valid = torch.ones(2, 6, 6, dtype=torch.bool)
+    valid = torch.ones(2, 6, 6, dtype=torch.bool, device=DEVICE)
     valid[0, 2, 3] = valid[0, 0, 0] = False
-    start = torch.tensor([[0.0, 0.0, 0.0], [0.5, 0.0, 0.0]])
-    expected = cluster(features, valid, start, 4)
+    start = torch.tensor([[0.0, 0.0, 0.0], [0.5, 0.0, 0.0]], device=DEVICE)
+    expected = cluster(features, valid, start, 2)
     features[0, :, 0, 0] = 0.0
     if value:
         features[0, 5, 2, 3] = value
     else:
         features[0, :, 2, 3] = value
-    labels = cluster(features, None, start, 4)
+    labels = cluster(features, None, start, 2)
     assert torch.equal(labels[valid], expected[valid])
     assert int(labels[0, 2, 3]) in (0, 1, 2)
 
@@ -173,20 +178,19 @@ def test_of_an_image_without_any_direction_all_pixels_are_alike() -> None:
     assert labels_of(features, 3)[0].unique().tolist() == [0]
 
 
-@pytest.mark.parametrize("layout", [USUAL, LAST])
-@pytest.mark.parametrize("mates", ["other", "huge", "nan"])
+@pytest.mark.parametrize(("mates", "layout"), [("other", USUAL), ("nan", USUAL), ("other", LAST)])
 def test_an_images_labels_do_not_depend_on_its_batch(mates: str, layout: torch.memory_format) -> None:
     # Of odd size, so that an image starts at any place in memory.
     features, _ = random_case(0, 3, 3, 7, 5, 5)
-    start = torch.rand(3, 3, generator=torch.Generator().manual_seed(0))
+    start = drawn(3, 3)
     features = features.to(memory_format=layout)
-    labels = cluster(features, None, start, 10)
-    changed = features * {"other": -1.0, "huge": 1e15, "nan": float("nan")}[mates]
+    labels = cluster(features, None, start, 3)
+    changed = features * {"other": -1e15, "nan": float("nan")}[mates]
     changed[1] = features[1]
-    assert torch.equal(cluster(changed, None, start, 10)[1], labels[1])
-    assert torch.equal(cluster(features[1:2], None, start[1:2], 10)[0], labels[1])
-    assert torch.equal(cluster(features[::2], None, start[::2], 10), labels[::2])
-    assert torch.equal(cluster(features.flip(0), None, start.flip(0), 10), labels.flip(0))
+    assert torch.equal(cluster(changed, None, start, 3)[1], labels[1])
+    assert torch.equal(cluster(features[1:2], None, start[1:2], 3)[0], labels[1])
+    assert torch.equal(cluster(features[::2], None, start[::2], 3), labels[::2])
+    assert torch.equal(cluster(features.flip(0), None, start.flip(0), 3), labels.flip(0))
 
 
 def test_maps_that_lie_in_memory_in_another_way() -> None:
@@ -206,11 +210,11 @@ def test_the_features_the_mask_and_the_start_stay_as_they_are() -> None:
 
 
 def test_an_image_that_has_settled_is_read_no_more() -> None:
-    settled, restless = torch.eye(3).repeat(1, 16), torch.randn(3, 48, generator=torch.Generator().manual_seed(0))
+    settled, restless = torch.eye(3, device=DEVICE).repeat(1, 16), random_case(0, 1, 3, 48)[0]
     features = torch.stack([settled, restless]).view(2, 3, 6, 8)
     passes = _Passes(features.clone(), False, 3, 6)
     passes.weigh(None)
-    passes.sums.copy_(torch.eye(3).expand(2, 3, 3))
+    passes.sums.copy_(torch.eye(3, device=DEVICE).expand(2, 3, 3))
     for step in range(2):
         passes.assign(step)
         passes.move(step)
@@ -227,14 +231,12 @@ def test_an_image_that_has_settled_is_read_no_more() -> None:
 
 def test_torchs_own_check_of_an_operation() -> None:
     features, init = random_case(0, 3, 1, 8, 4, 4)
-    for start in (init, torch.rand(1, 3)):
-        for layout in (USUAL, LAST):
-            arguments = (features.to(memory_format=layout), torch.ones(1, 4, 4, dtype=torch.bool), start, 1)
-            torch.library.opcheck(torch.ops.selfcontrast.cluster, arguments)
+    for start, layout, valid in ((init, USUAL, None), (drawn(1, 3), LAST, mask_of(1, 4, 4))):
+        torch.library.opcheck(torch.ops.selfcontrast.cluster, (features.to(memory_format=layout), valid, start, 1))
 
 
 def test_a_compiled_graph_holds_it_as_one_operation(no_shape_checks: ModuleType, fresh_compiler: None) -> None:
-    features, found = torch.randn(2, 8, 5, 5), list[str]()
+    features, found = drawn(2, 8, 5, 5), list[str]()
 
     def backend(graph: Any, inputs: Any) -> Any:
         found.extend(str(node.target) for node in graph.graph.nodes if node.op == "call_function")
@@ -248,12 +250,12 @@ def test_a_compiled_graph_holds_it_as_one_operation(no_shape_checks: ModuleType,
     labels = compiled(features)
     torch.manual_seed(0)
     assert torch.equal(labels, cluster(features))
-    assert len([name for name in found if "selfcontrast" in name]) == 1 and len(found) <= 4
+    assert len([name for name in found if "selfcontrast" in name]) == 1
 
 
 def test_the_task_runs_on_it() -> None:
     features, _ = random_case(0, 3, 2, 16, 8, 8)
-    mask = torch.zeros(2, 16, 16, dtype=torch.long)
+    mask = torch.zeros(2, 16, 16, dtype=torch.long, device=DEVICE)
     mask[:, 5:12, 5:12] = 1
     mask[:, 14:] = 255
     regions = []

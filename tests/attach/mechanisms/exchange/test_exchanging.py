@@ -56,6 +56,12 @@ def by_distance(features: Tensor, back: Tensor, fore: Tensor) -> Tensor:
     return torch.stack([-(features - spread(one)).square().sum(1) for one in (back, fore)], 1)
 
 
+def by_cdist(features: Tensor, back: Tensor, fore: Tensor) -> Tensor:
+    tokens = features.flatten(2).transpose(1, 2)
+    distances = [-torch.cdist(tokens, one[:, None]) for one in (back, fore)]
+    return torch.cat(distances, 2).transpose(1, 2).unflatten(2, features.shape[2:])
+
+
 def both_in_one(features: Tensor, back: Tensor, fore: Tensor) -> Tensor:
     return torch.einsum("bchw,bkc->bkhw", unit(features), torch.stack([unit(back), unit(fore)], 1))
 
@@ -74,6 +80,7 @@ COMPARISONS: dict[str, tuple[Callable[[Tensor, Tensor, Tensor], Tensor], int, in
     "matmul": (by_matmul, 0, 1),
     "kernels": (by_kernels, 0, 1),
     "distance": (by_distance, 0, 1),
+    "cdist": (by_cdist, 0, 1),
     "both in one": (both_in_one, 0, 0),
     "background by kernels": (background_by_kernels, 0, 1),
 }
@@ -146,7 +153,7 @@ def test_logits_and_gradients_are_those_of_a_comparison_pixel_by_pixel(compariso
     assert all(one.abs().sum() > 0 for one in found)
 
 
-@pytest.mark.parametrize("comparison", [name for name in COMPARISONS if name != "distance"])
+@pytest.mark.parametrize("comparison", [name for name in COMPARISONS if name not in ("distance", "cdist")])
 def test_without_an_output_the_similarities_themselves_are_the_logits(comparison: str) -> None:
     model = Compares(comparison)
     attachment = attach(model, host(model, output=None, scale=5.0))
@@ -429,6 +436,35 @@ def test_the_alignment_branch_may_come_and_go(silent: bool) -> None:
     torch.testing.assert_close(logits_of(attachment.contrast)[0], expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("switch", ["training", "judged"])
+def test_the_host_s_own_losses_are_left_out_of_the_second_forward(switch: str) -> None:
+    class Judges(Compares):
+        def forward(self, query: Tensor, support: Tensor, mask: Tensor, judged: bool = False) -> tuple[Tensor, Tensor]:
+            if judged if switch == "judged" else self.training:
+                losses.append(self.encoder.training)
+            return super().forward(query, support, mask)
+
+    losses = list[bool]()
+    model = Judges()
+    attachment = attach(model, host(model, losses_off=switch))
+    attachment.blend(model(QUERY, SUPPORT, MASK, True)[1].mean())
+    assert losses == [True] and model.training and attachment.contrast is not None
+    attachment.blend(model(QUERY, support=SUPPORT, mask=MASK, judged=True)[1].mean())
+    assert losses == [True, True]
+
+
+def test_arguments_that_the_host_fills_are_filled_once() -> None:
+    class Fills(Compares):
+        def forward(self, query: Tensor, support: Tensor, mask: Tensor, queue: list[int]) -> tuple[Tensor, Tensor]:
+            queue.append(len(queue))
+            return super().forward(query, support, mask)
+
+    model, queue = Fills(), [0]
+    attach(model, host(model))
+    model(QUERY, SUPPORT, MASK, queue)
+    assert queue == [0, 1]
+
+
 def test_support_encoded_and_compared_first_does_not_count() -> None:
     class First(Compares):
         def encode(self, query: Tensor, support: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -468,8 +504,15 @@ def test_a_wrong_field_is_an_error_that_names_it(name: str) -> None:
     assert_nothing_is_heard(attachment)
 
 
-def test_logits_that_the_host_sums_itself_need_an_output() -> None:
-    model = Compares("distance")
+def test_without_a_background_an_output_is_needed() -> None:
+    model = Compares()
+    with pytest.raises(InputError, match=r"host\.output: expected the item .* no background prototype"):
+        attach(model, host(model, output=None, background=None))
+
+
+@pytest.mark.parametrize("comparison", ["distance", "cdist"])
+def test_logits_that_the_host_makes_of_distances_need_an_output(comparison: str) -> None:
+    model = Compares(comparison)
     attach(model, host(model, output=None))
     with pytest.raises(InputError, match=r"host\.output: expected the item of the forward's output"):
         model(QUERY, SUPPORT, MASK)

@@ -11,8 +11,9 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from selfcontrast import InputError
-from selfcontrast.attach.mechanisms.following_query import QueryFollower
-from selfcontrast.attach.mechanisms.similarities import Similarity, recognise
+from selfcontrast.attach.mechanisms.exchange.following_query import QueryFollower
+from selfcontrast.attach.mechanisms.exchange.recognition import recognise
+from selfcontrast.attach.mechanisms.exchange.similarities import Similarity
 
 B, C, HEIGHT, WIDTH = 2, 5, 2, 3
 
@@ -75,7 +76,12 @@ WAYS = {
     "kernels on a line": Way(
         lambda q, p: F.conv1d(input=q.flatten(2), weight=p[0][..., None]), lambda r, h, w: r.unflatten(2, (h, w)), None
     ),
+    "distance": Way(lambda q, p: torch.cdist(q.flatten(2).mT, p), lambda r, h, w: r.mT.unflatten(2, (h, w)), 3),
+    "distance the other way round": Way(
+        lambda q, p: torch.cdist(x1=p, x2=q.flatten(2).mT), lambda r, h, w: r.unflatten(2, (h, w)), 3
+    ),
     "products": Way(lambda q, p: F.normalize(q) * spread(F.normalize(p[:, 0])), lambda r, h, w: r),
+    "products with spread prototypes": Way(lambda q, p: spread(p[:, 0]).expand_as(q) * q, lambda r, h, w: r),
     "differences": Way(lambda q, p: spread(p[:, 0]) - q, lambda r, h, w: r),
 }
 
@@ -147,7 +153,7 @@ def test_prototypes_of_the_same_form_are_taken_as_they_are(name: str) -> None:
     assert torch.equal(first.with_those_of(second), way.compare(features, others))
 
 
-@pytest.mark.parametrize("source", [name for name in WAYS if name not in ("products", "differences")])
+@pytest.mark.parametrize("source", [name for name in WAYS if not name.startswith(("product", "d"))])
 @pytest.mark.parametrize("target", ["kernels", "matmul of all pixels", "einsum"])
 def test_prototypes_of_another_form_become_vectors(source: str, target: str) -> None:
     features, its_map, own = drawn(WAYS[target].prototypes)
@@ -215,6 +221,7 @@ NONE: dict[str, Callable[[Tensor, Tensor], Any]] = {
     "with its own pixels": lambda q, p: q.flatten(2).mT[0] @ q[0].flatten(1)[:, torch.arange(6) > p[0, 0, 0]],
     "a prototype of the query": lambda q, p: F.cosine_similarity(torch.ones(B, C, 2, 2), q.mean((2, 3), True)),
     "of the supports": lambda q, p: F.cosine_similarity(torch.ones(B, C, 2, 2), spread(p[:, 0])),
+    "another distance": lambda q, p: torch.cdist(q.flatten(2).mT, p, p=1.0),
     "over positions": lambda q, p: F.cosine_similarity(q, torch.ones(B, C, HEIGHT, 1), dim=2),
 }
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from selfcontrast.attach.mechanisms.following_query import QueryFollower
+from selfcontrast.attach.mechanisms.exchange.following_query import QueryFollower
 
 B, C, SIDE = 2, 6, 3
 MAP = torch.randn(B, C, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
