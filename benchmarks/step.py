@@ -7,7 +7,8 @@ A step is forward, backward and SGD of the reference PFENet in the ResNet-50 lay
 doubles the batch from the comparison on. `explicit` calls the comparison by its name. `replay` runs the model's forward
 a second time with remembered results up to the comparison. Rounds go through the arms in turn; a result is the ratio
 to the baseline's step of the same round. SCNet's own part is clustering, pooling, map and loss, forward and backward,
-on logits that cost nothing. Memory is the peak beyond what the process held before its only step.
+on logits that cost nothing; PFENet's criterion, which judges the host too, has an arm of its own, and the own part one
+without it. Memory is the peak beyond what the process held before its only step.
 """
 
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from dataclasses import replace
 from functools import partial
 
 import torch
-from common.measure import command, interleave, machine, publish, spread, use_threads
+from common.measure import command, interleave, machine, publish, spread, use_threads, waiting
 from common.training_steps import SEED, Episodes, episodes, parser, peaks, sgd
 from torch import Tensor, nn
 
@@ -90,8 +91,8 @@ def fresh_trainer(way: str, batch: int, size: int, device: str) -> Callable[[], 
     return trainer(way, episodes(batch, size, device))
 
 
-def own_part(given: Episodes) -> Callable[[], Tensor]:
-    """The task without the comparison, on logits made in advance."""
+def own_parts(given: Episodes) -> dict[str, Callable[[], Tensor]]:
+    """The task without the comparison, on logits made in advance; the criterion alone; the task without it."""
     network, auxiliary = build(given.query.device.type), SelfContrastiveAuxiliary()
     with torch.no_grad():
         encoded = network.model.encode(given.query, given.supports, given.support_masks)
@@ -99,17 +100,24 @@ def own_part(given: Episodes) -> Callable[[], Tensor]:
     features = encoded.features.requires_grad_()
     logits = tuple(one.requires_grad_() for one in ready)
 
-    def step() -> Tensor:
-        def compare(features: Tensor, prototype_map: Tensor, prior: Tensor) -> tuple[Tensor, ...]:
-            return (logits[0] + 0 * prototype_map[:, :2], *logits[1:])
+    def compare(features: Tensor, prototype_map: Tensor, prior: Tensor) -> tuple[Tensor, ...]:
+        return (logits[0] + 0 * prototype_map[:, :2], *logits[1:])
 
-        loss = auxiliary(
-            logits[0].sum() * 0, features, encoded.high_level, given.y, compare, network.model.loss, prior=encoded.prior
-        )
+    def task(criterion: Callable[..., Tensor]) -> Tensor:
+        main_loss = logits[0].sum() * 0
+        return auxiliary(main_loss, features, encoded.high_level, given.y, compare, criterion, prior=encoded.prior)
+
+    def learnt(form: Callable[[], Tensor]) -> Tensor:
+        loss = form()
         loss.backward()
         return loss.detach()
 
-    return step
+    losses = {
+        "own part": partial(task, network.model.loss),
+        "criterion": partial(network.model.loss, logits, given.y),
+        "own part without criterion": partial(task, lambda several, target: several[0].mean()),
+    }
+    return {name: partial(learnt, form) for name, form in losses.items()}
 
 
 def saved_by_comparison(given: Episodes) -> int:
@@ -140,18 +148,6 @@ def inference(given: Episodes) -> dict[str, Callable[[], Tensor]]:
     return {"inference": partial(predict, plain), "inference, attached": partial(predict, attached)}
 
 
-def waiting(call: Callable[[], object], device: str) -> Callable[[], object]:
-    """The call, which returns only when the device has finished."""
-
-    def timed() -> object:
-        result = call()
-        if device == "cuda":
-            torch.cuda.synchronize()
-        return result
-
-    return timed
-
-
 def never_waits(call: Callable[[], object]) -> bool:
     """Whether the host hands a step to the GPU without ever waiting for its results."""
     call()
@@ -171,6 +167,7 @@ def never_waits(call: Callable[[], object]) -> bool:
 def main() -> None:
     description = parser(__doc__.splitlines()[0])
     description.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    description.add_argument("--name", help="of the file in results/, instead of step or step_cuda")
     options = description.parse_args()
     use_threads(options.threads)
     measured = peaks(fresh_trainer, ("baseline", *WAYS), options.batch, options.size, options.device)
@@ -178,12 +175,13 @@ def main() -> None:
     predictions = inference(given)
     equal = torch.equal(*(predict() for predict in predictions.values()))
     arms: dict[str, Callable[[], object]] = {way: trainer(way, given) for way in ("baseline", *WAYS)}
-    arms |= {"own part": own_part(given), **predictions}
+    parts = own_parts(given)
+    arms |= {**parts, **predictions}
     on_gpu = options.device == "cuda"
     unwaited = {"the host never waits for the GPU": {name: never_waits(arms[name]) for name in arms}} if on_gpu else {}
     timed = interleave({name: waiting(arm, options.device) for name, arm in arms.items()}, options.rounds)
     rows = [{"arm": name, "measure": "seconds", **spread(timed[name].seconds)} for name in arms]
-    pairs = [(name, "baseline") for name in (*WAYS, "own part")] + [("inference, attached", "inference")]
+    pairs = [(name, "baseline") for name in (*WAYS, *parts)] + [("inference, attached", "inference")]
     for name, base in pairs:
         ratios = [a / b for a, b in zip(timed[name].seconds, timed[base].seconds, strict=True)]
         rows.append({"arm": name, "measure": f"times {base}", **spread(ratios)})
@@ -210,7 +208,11 @@ def main() -> None:
         },
         "environment": machine(),
     }
-    publish("step_cuda" if on_gpu else "step", report, ["arm", "measure", "median", "min", "max", "rounds"])
+    publish(
+        options.name or ("step_cuda" if on_gpu else "step"),
+        report,
+        ["arm", "measure", "median", "min", "max", "rounds"],
+    )
 
 
 if __name__ == "__main__":

@@ -139,7 +139,7 @@ def _by_keyword(model: type[nn.Module], whole: Any, mask: str, *also: str) -> Ca
     return make
 
 
-def _on_tokens(model: type[nn.Module], host: Host) -> Callable[[str, Episode], Small]:
+def _on_tokens(model: type[nn.Module], host: Host | CosineHost) -> Callable[[str, Episode], Small]:
     """PFENet's way over a vision transformer; a described host, for no published one has these names."""
     by_keyword = _by_keyword(model, one_loss, "y")
 
@@ -292,6 +292,7 @@ BUILDERS: dict[str, Callable[[str, Episode], Small]] = {
     "tokens_convolved": _on_tokens(tokens.Convolved, tokens.CONVOLVED),
     "tokens_linear": _on_tokens(tokens.Linear, tokens.LINEAR),
     "tokens_grid": _on_tokens(tokens.Grid, tokens.LINEAR),
+    "tokens_cosine": _on_tokens(tokens.Cosine, tokens.COSINE),
 }
 COSINE = ("panet", "ppnet", "mlc", "ssp", "ifa", "qnet", "rpt", "alpnet")
 LEARNED = tuple(name for name in BUILDERS if name not in COSINE)

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import torch
 
 ROOT = Path(__file__).parents[2]
-RESULTS = ROOT / "benchmarks" / "results"
+# A rehearsal writes into a folder of its own.
+RESULTS = Path(os.environ.get("SELFCONTRAST_RESULTS") or ROOT / "benchmarks" / "results")
 sys.path[:0] = [str(ROOT / "examples" / "pfenet_scnet")]
 
 from runtime.atomic_files import write_atomically, write_text_atomically  # noqa: E402
@@ -45,6 +46,18 @@ def interleave(arms: Mapping[str, Callable[[], Any]], rounds: int, budget: float
                 started = time.perf_counter()
                 arm()
                 timed[name].seconds.append(time.perf_counter() - started)
+    return timed
+
+
+def waiting(call: Callable[[], Any], device: str) -> Callable[[], Any]:
+    """The call, which returns only when the device has finished."""
+
+    def timed() -> Any:
+        result = call()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        return result
+
     return timed
 
 

@@ -39,6 +39,8 @@ def check_attachable(model: nn.Module, host: Host | CosineHost) -> None:
         repr(switch),
         "name what switches the model's own losses off, or leave it out",
     )
+    for name in named_modules(host):
+        matching(model, name)
     if isinstance(host, CosineHost):
         require(
             host.output is not None or host.background is not None,
@@ -47,8 +49,6 @@ def check_attachable(model: nn.Module, host: Host | CosineHost) -> None:
             "None",
             "name it, as output='[0]'",
         )
-    for name in named_modules(host):
-        matching(model, name)
     _check_mechanism(host)
 
 

@@ -40,7 +40,15 @@ def test_an_item_is_a_number_or_quoted(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("C:2C", (8, 16)), ("2C:", (16, 17)), (":C", (0, 8)), (":", (0, 17)), ("3:5", (3, 5)), ("10C:12C", (80, 96)), ("C+3:C+5", (11, 13))],
+    [
+        ("C:2C", (8, 16)),
+        ("2C:", (16, 17)),
+        (":C", (0, 8)),
+        (":", (0, 17)),
+        ("3:5", (3, 5)),
+        ("10C:12C", (80, 96)),
+        ("C+3:C+5", (11, 13)),
+    ],
 )
 def test_channels_are_numbers_or_multiples_of_c(text: str, expected: tuple[int, int]) -> None:
     found = channel_range(text, 8, 17)

@@ -18,6 +18,7 @@ from torch._subclasses import FakeTensorMode
 
 from selfcontrast import InputError, cosine_kmeans
 from selfcontrast.clustering import triton_engine
+from selfcontrast.clustering.kmeans import _chosen
 from selfcontrast.clustering.triton_engine import missing
 
 AGAINST_LOOPS = Path(__file__).with_name("kernels_against_loops.py")
@@ -66,10 +67,8 @@ def test_on_a_gpu_the_whole_clustering_is_one_operation(
     assert labels.shape == (2, 30, 30) and labels.dtype == torch.int64 and labels.device.type == "cuda"
 
 
-def test_centres_that_are_given_or_drawn_otherwise_start_the_same_operation(gpu: None) -> None:
-    features = on_gpu(2, 8, 30, 30)
-    for options in ({"init": on_gpu(2, 3, 8)}, {"seeding": "random"}, {"seeding": "k-means++"}):
-        assert operations(features, **options).count("cluster") == 1
+def test_centres_that_are_given_start_the_same_operation(gpu: None) -> None:
+    assert operations(on_gpu(2, 8, 30, 30), init=on_gpu(2, 3, 8)).count("cluster") == 1
 
 
 @pytest.mark.parametrize(
@@ -84,22 +83,22 @@ def test_what_the_kernels_do_not_serve_is_left_to_torch(
     gpu: None, shape: tuple[int, ...], clusters: int, dtype: torch.dtype, reason: str
 ) -> None:
     features = on_gpu(*shape, dtype=dtype)
-    assert "cluster" not in operations(features, clusters)
+    assert _chosen("auto", features, clusters) == "torch"
     with pytest.raises(InputError, match=f"^engine: expected for 'triton' CUDA, .*, got {reason}; leave engine= out"):
         cosine_kmeans(features, clusters, engine="triton")
 
 
 def test_the_largest_that_they_serve(gpu: None) -> None:
-    assert "cluster" in operations(on_gpu(1, 8, 128, 128), 16)
+    assert _chosen("auto", on_gpu(1, 8, 128, 128), 16) == "triton"
 
 
 def test_torch_can_be_asked_for(gpu: None) -> None:
-    assert "cluster" not in operations(on_gpu(1, 8, 30, 30), engine="torch")
+    assert _chosen("torch", on_gpu(1, 8, 30, 30), 3) == "torch"
 
 
 def test_where_something_is_missing_torch_serves(gpu: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(triton_engine, "_MISSING", "no C compiler")
-    assert "cluster" not in operations(on_gpu(1, 8, 30, 30))
+    assert _chosen("auto", on_gpu(1, 8, 30, 30), 3) == "torch"
     with pytest.raises(InputError, match="got no C compiler; leave engine= out"):
         cosine_kmeans(on_gpu(1, 8, 30, 30), 3, engine="triton")
 

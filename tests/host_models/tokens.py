@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from host_models.parts import C, CounterPrior, bilinear, head, judged, pool, prior_mask
-from selfcontrast import Entry, Exit, Host
+from selfcontrast import CosineHost, Entry, Exit, Host
 
 D, PATCH, OTHERS = 16, 4, 5
 CONVOLVED = Host(
@@ -28,6 +28,15 @@ LINEAR = Host(
     exits=(Exit("cls"),),
     mask="y",
     channels_last=("features", "high_level", "entries", "exits"),
+)
+COSINE = CosineHost(
+    features="down#0",
+    high_level="backbone.norm#0",
+    foreground=1,
+    background=0,
+    output="[0]",
+    mask="y",
+    channels_last=("features", "high_level"),
 )
 
 
@@ -65,7 +74,7 @@ class Transformer(nn.Module):
         patches = (patches + bilinear(self.pos_embed, patches.shape[2:])).flatten(2).transpose(1, 2)
         others = torch.cat([self.cls_token, self.register_tokens], 1).expand(len(image), -1, -1)
         tokens = self.norm(self.blocks(torch.cat([others, patches], 1)))
-        return {"x_norm_clstoken": tokens[:, 0], "x_norm_patchtokens": tokens[:, OTHERS:]}
+        return {"x_norm": tokens, "x_norm_clstoken": tokens[:, 0], "x_norm_patchtokens": tokens[:, OTHERS:]}
 
 
 def as_map(tokens: Tensor, image: Tensor) -> Tensor:
@@ -175,3 +184,44 @@ class Grid(Linear):
     def compare(self, features: Tensor, prototype: Tensor, prior: Tensor) -> Tensor:
         merged = self.merge(torch.cat([features, prototype, prior], 1).permute(0, 2, 3, 1))
         return self.cls(self.body(merged.flatten(1, 2)).unflatten(1, merged.shape[1:3])).permute(0, 3, 1, 2)
+
+
+class Cosine(nn.Module):
+    """A product of normalised tokens with normalised prototypes; class token and registers go before it is made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone, self.down = Transformer(), nn.Linear(D, C)
+        self.scale = nn.Parameter(torch.tensor(10.0))
+
+    def encode(self, image: Tensor) -> Tensor:
+        return self.down(self.backbone.forward_features(image)["x_norm"])[:, OTHERS:]
+
+    def prototypes(self, s_x: Tensor, s_y: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 1, C) each: background and foreground."""
+        maps = [as_map(self.encode(one), one) for one in s_x.unbind(1)]
+        both = [
+            torch.stack([pool(own, mask == place) for own, mask in zip(maps, s_y.unbind(1), strict=True)]).mean(0)
+            for place in (0, 1)
+        ]
+        return as_tokens(both[0]), as_tokens(both[1])
+
+    def compare(self, tokens: Tensor, background: Tensor, foreground: Tensor) -> Tensor:
+        """(B, 2, N), each prototype alone or one for each token."""
+        tokens = F.normalize(tokens, dim=2)
+        scores = [(tokens @ F.normalize(one, dim=2).transpose(1, 2)).squeeze(2) for one in (background, foreground)]
+        return self.scale * torch.stack(scores, 1)
+
+    def forward(self, x: Tensor, s_x: Tensor, s_y: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        scores = self.compare(self.encode(x), *self.prototypes(s_x, s_y))
+        logits = bilinear(scores.unflatten(2, (x.shape[-2] // PATCH, x.shape[-1] // PATCH)), y.shape[1:])
+        return logits, judged(logits, y)
+
+    def explicit(self, prototype_map: Tensor, counter: CounterPrior, **episode: Any) -> tuple[Tensor, ...]:
+        """The second comparison, written out: the map for the foreground's prototype, this one for the background's."""
+        x, foreground = episode["x"], self.prototypes(episode["s_x"], episode["s_y"])[1]
+        tokens = self.encode(x)
+        to_map = torch.cosine_similarity(tokens, as_tokens(prototype_map), dim=2)
+        to_foreground = torch.cosine_similarity(tokens, foreground, dim=2)
+        scores = self.scale * torch.stack([to_foreground, to_map], 1)
+        return (bilinear(scores.unflatten(2, prototype_map.shape[2:]), x.shape[2:]),)

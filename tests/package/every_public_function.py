@@ -92,7 +92,7 @@ def an_attached_model() -> None:
     model = Model()
     found: Host = probe(model, IMAGES, IMAGES)
     host = Host("encoder", "deep", entries=(Entry("head", "C:2C"),), exits=(Exit("head", weight=1.0),), doubled=())
-    print(found.mechanism, host.mask, Doubled("decoder", 1, fill="prior"), CosineHost("encoder", "encoder", 1).scale)
+    print(found.mechanism, host.mask, Doubled("decoder", 1, fill="prior"), CosineHost("encoder", "encoder", 1, 0).scale)
     attachment: Attachment = SelfContrastiveAuxiliary().attach(model, host)
     with attachment.episode(MASK):
         print(attachment.check(IMAGES, IMAGES))

@@ -68,4 +68,4 @@ def of_the_hosts() -> None:
     Host("encoder", "deep", (Entry("merge"),), (Exit("head"),), mechanism="refold")  # wrong
     Host("encoder", "deep", (Entry("merge"),), (Entry("head"),))  # wrong
     Doubled("decoder", 1, fill="priors")  # wrong
-    CosineHost("encoder", "encoder", foreground="1")  # wrong
+    CosineHost("encoder", "encoder", foreground="1", background=0)  # wrong

@@ -14,7 +14,7 @@ from published import Published, Size
 from torch import nn
 from training_runs import attached, compare_by_hand, forward, without_draws
 
-from selfcontrast import SelfContrastiveAuxiliary
+from selfcontrast import SelfContrastiveAuxiliary, probe
 from selfcontrast.attach.presets import REFUSED
 from selfcontrast.attach.verify.images import EXCHANGED, REST
 from selfcontrast.attach.verify.second_comparison import CLAIM as PASS
@@ -38,6 +38,12 @@ OPEN = {
     ("ssp", 5): {PASS},
     ("ifa", 1): {PASS},
     ("ifa", 5): {PASS},
+    # Its last prototype is made of support and query.
+    ("rpt", 1): {EXCHANGED},
+}
+NOTHING_TO_ATTACH_TO = {
+    **dict.fromkeys(("hsnet", "patnet", "fecanet"), "dense correlation of query and support"),
+    "capl": "training has no support to compare with",
 }
 ATTACHED = [name for name in BUILDERS if name not in REFUSED]
 SIZES = [(name, size) for name in ATTACHED for size in BUILDERS[name].sizes]
@@ -144,6 +150,13 @@ def _hooks(model: nn.Module) -> int:
 def test_models_without_a_prototype_in_training_are_refused_with_the_reason(name: str) -> None:
     with pytest.raises(InputError, match=f"{name} cannot be attached to: "):
         SelfContrastiveAuxiliary().attach(nn.Identity(), name)
+
+
+@pytest.mark.parametrize(("name", "reason"), NOTHING_TO_ATTACH_TO.items())
+def test_probe_refuses_them_with_the_reason_too(name: str, reason: str) -> None:
+    published = built(name)
+    with pytest.raises(InputError, match=reason):
+        probe(published.model, *published.arguments, **published.keywords)
 
 
 def test_another_model_s_preset_on_hsnet_names_what_hsnet_lacks() -> None:

@@ -37,7 +37,8 @@ class Memory:
 
     def watch(self, hooks: Hooks, modules: Mapping[str, nn.Module], learns: bool = True) -> None:
         """Remember what these modules return until `stop`; whether the second forward `learns` through it."""
-        for name, module in modules.items():
+        # A module under two names is heard once, or each of its calls would count twice.
+        for name, module in {module: (name, module) for name, module in modules.items()}.values():
             hooks.after(Call(name, None, ()), self._rememberer(module), required=False, learns=learns)
 
     def stop(self) -> None:
@@ -62,17 +63,16 @@ class Memory:
 @contextmanager
 def replaced_forwards(forwards: Mapping[nn.Module, Callable[..., Any]]) -> Generator[None]:
     """A context in which each of these modules runs the function given for it."""
-    before = {module: vars(module).get("forward") for module in forwards}
+    own = {module: vars(module)["forward"] for module in forwards if "forward" in vars(module)}
     for module, forward in forwards.items():
         module.forward = forward
     try:
         yield
     finally:
-        for module, forward in before.items():
-            if forward is None:
-                del module.forward
-            else:
-                module.forward = forward
+        for module in forwards:
+            del module.forward
+        for module, forward in own.items():
+            module.forward = forward
 
 
 def _replayer(module: nn.Module, outputs: list[Any]) -> Callable[..., Any]:

@@ -19,8 +19,9 @@ _OWN = frozenset(vars(nn.Module()))
 def undisturbed(model: nn.Module) -> Generator[None]:
     """A context in which forwards change neither buffers nor plain attributes of a model's modules.
 
-    Inside it modules hold copies of their buffers and of tensors, lists, dictionaries, sets and sources of random
-    numbers among their attributes; afterwards they hold the originals again, which a graph may have kept.
+    Inside it modules hold copies of their buffers and of tensors, arrays, lists, dictionaries, sets and sources of
+    random numbers among their attributes; afterwards they hold the originals again, which a graph may have kept.
+    Parameters and objects of other kinds are no copies.
 
     >>> layer = nn.BatchNorm1d(1)
     >>> layer.seen = []
@@ -78,17 +79,30 @@ def _copy(value: Any, copies: dict[int, Any]) -> Any:
         return value.clone_state()
     if isinstance(value, (np.random.RandomState, np.random.Generator, random.Random)):
         return deepcopy(value)
+    if isinstance(value, np.ndarray):
+        return cast(np.ndarray[Any, Any], value).copy()
+    if isinstance(value, tuple):
+        return _rebuilt(value, [_copied(item, copies) for item in cast(Iterable[Any], value)])
     if isinstance(value, (list, set, deque)):
-        return _refilled(value, (_copied(item, copies) for item in cast(Iterable[Any], value)))
+        return _refilled(value, [_copied(item, copies) for item in cast(Iterable[Any], value)])
     if isinstance(value, dict):
-        items = cast(dict[Any, Any], value).items()
-        return _refilled(value, ((key, _copied(item, copies)) for key, item in items))
+        changed = copy(cast(dict[Any, Any], value))
+        for key, item in cast(dict[Any, Any], value).items():
+            changed[key] = _copied(item, copies)
+        return changed
     return value
+
+
+def _rebuilt(value: Any, items: list[Any]) -> Any:
+    """A tuple of the same kind with these items; the very tuple where they are its own."""
+    if all(one is other for one, other in zip(value, items, strict=True)):
+        return value
+    return value._make(items) if hasattr(value, "_make") else type(value)(items)
 
 
 def _refilled(container: Any, content: Iterable[Any]) -> Any:
     """A container of the same kind with this content."""
     changed: Any = copy(container)
     changed.clear()
-    (changed.extend if isinstance(container, (list, deque)) else changed.update)(content)
+    (changed.update if isinstance(container, set) else changed.extend)(content)
     return changed

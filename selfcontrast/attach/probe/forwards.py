@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from math import prod
 from types import MappingProxyType
 from typing import Any
 
@@ -33,10 +34,6 @@ class Leaf:
 
     path: tuple[str, ...]
     value: Any
-
-    @property
-    def tensor(self) -> Tensor | None:
-        return self.value if isinstance(self.value, Tensor) else None
 
 
 class Forwards:
@@ -70,7 +67,7 @@ class Forwards:
             within: a context for the forward alone.
         """
         self._say(purpose)
-        own = [changes.get(place, leaf.value) for place, leaf in enumerate(self.leaves)]
+        own: list[Any] = [changes.get(place, leaf.value) for place, leaf in enumerate(self.leaves)]
         # Copies, for old code writes into its arguments; their containers are new ones anyhow.
         own = [value.clone() if isinstance(value, Tensor) else value for value in own]
         bound = inspect.BoundArguments(self._bound.signature, self._bound.arguments)
@@ -92,9 +89,14 @@ class Forwards:
         shapes = [self.leaves[place].value.shape for places in self.images.values() for place in places]
         return max(shape[-2] for shape in shapes), max(shape[-1] for shape in shapes)
 
+    @property
+    def switches(self) -> list[str]:
+        """The arguments that are True."""
+        return [leaf.path[0] for leaf in self.leaves if leaf.value is True and len(leaf.path) == 1]
+
     def rows_in(self, group: str) -> int:
         """How many images a group has."""
-        return sum(int(np.prod(self.leaves[place].value.shape[:-3])) for place in self.images[group])
+        return sum(prod(self.leaves[place].value.shape[:-3]) for place in self.images[group])
 
     @property
     def most_rows(self) -> int:

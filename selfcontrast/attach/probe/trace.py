@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -73,7 +73,8 @@ class _Watcher:
     @contextmanager
     def watching(self, model: nn.Module, names: set[str] | None) -> Generator[None]:
         """A context in which every module's forward is watched, whoever calls it."""
-        watched = [(name, one) for name, one in model.named_modules() if name and (names is None or name in names)]
+        modules = cast(Iterable[tuple[str, nn.Module]], model.named_modules())
+        watched = [(name, one) for name, one in modules if name and (names is None or name in names)]
         watched = [(name, one) for name, one in watched if not isinstance(one, torch.jit.ScriptModule)]
         own = [(one, vars(one).get("forward")) for _, one in watched]
         handle = register_module_forward_pre_hook(self._note)
@@ -169,8 +170,10 @@ class _Watcher:
             return known[2]
         pixels = at_least_float32(value.detach()).flatten(2)
         print = pixels @ self._weights_for(pixels)
-        empty = print.new_zeros(0)
-        measured = (print, *torch.aminmax(pixels, dim=2)) if self._first else (print, empty, empty)
+        low = high = print.new_zeros(0)
+        if self._first:
+            low, high = torch.aminmax(pixels, dim=2)
+        measured = print, low, high
         self._seen[id(value)] = weakref.ref(value), value._version, measured
         return measured
 

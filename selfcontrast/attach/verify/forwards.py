@@ -94,7 +94,9 @@ def _plain(value: Any, depth: int) -> Trace:
         return value.detach().clone()
     if isinstance(value, torch.Generator):
         return value.get_state()
-    if isinstance(value, (np.random.RandomState, np.random.Generator, random.Random)):
+    if isinstance(value, np.random.Generator):
+        return repr(value.bit_generator.state)
+    if isinstance(value, (np.random.RandomState, random.Random)):
         return repr(value.__getstate__())
     if isinstance(value, (bool, int, float, complex, str)):
         return value

@@ -136,7 +136,7 @@ def cropped(name: str, height: int, width: int) -> Any:
     return small
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, "tokens_cosine"])
 @pytest.mark.parametrize(("height", "width"), [(32, 24), (20, 32), (24, 16)])
 def test_images_that_are_not_square(name: str, height: int, width: int) -> None:
     small = cropped(name, height, width)

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 import torch
-from small_modes import Small, assert_alike, attach, blended, build, episode, every_mechanism, gradients
+from small_modes import Learned, Small, assert_alike, attach, blended, build, episode, every_mechanism, gradients
 from torch import nn
 from torch._dynamo.utils import counters
 
 from selfcontrast import InputError
 
-GRAPHS = {"fold": 7, "replay": 8, "exchange": 0}
+GRAPHS = {"fold": 7, "replay": 8, "exchange": 1}
 """How many graphs the compiled host has at most; alone it has one. docs/attach-modes.md tells of these."""
 
 
@@ -65,3 +65,35 @@ def test_inference_is_one_graph(no_shape_checks: ModuleType, fresh_compiler: Non
     attach(model, mechanism, no_shape_checks)
     torch.testing.assert_close(torch.compile(model, backend="eager")(*episode()), expected)
     assert counters["stats"]["unique_graphs"] == 1
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_one_graph_cannot_be_asked_for(no_shape_checks: ModuleType, fresh_compiler: None) -> None:
+    model = build("fold")
+    attach(model, "fold", no_shape_checks)
+    with pytest.raises(torch._dynamo.exc.Unsupported):
+        torch.compile(model, backend="eager", fullgraph=True)(*episode())
+
+
+class Evaluating(Learned):
+    """A forward that names a variable of its own in a text, as BAM's does."""
+
+    def forward(self, query: torch.Tensor, support: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        features, foreground, background = self.encode(query, support)
+        text = "features"
+        self.deep(features)
+        return self.compare(eval(text), foreground, background)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_forward_that_evaluates_text_compiles_outside_the_graphs(
+    no_shape_checks: ModuleType, fresh_compiler: None
+) -> None:
+    torch.manual_seed(0)
+    model, plain = Evaluating(), build("fold")
+    attachment = attach(model, "fold", no_shape_checks)
+    expected, _, _ = train(plain, plain, attach(plain, "fold", no_shape_checks))
+    model.forward = torch.compiler.disable(model.forward, recursive=False)
+    counters.clear()
+    found, graphs, _ = train(model, torch.compile(model, backend="eager"), attachment)
+    assert found == pytest.approx(expected, rel=1e-4) and graphs[0] == graphs[-1] > 0

@@ -15,6 +15,15 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*experimental")
 
 def test_ipmts_transformer_looks_where_the_pass_itself_predicts() -> None:
     small = build("ipmt").still()
+    margins = list[Any]()
+    handle = small.model.ini_cls.register_forward_hook(
+        lambda _, __, output: margins.append(output[:, 1] - output[:, 0])
+    )
+    small()
+    handle.remove()
+    with torch.no_grad():
+        # Untrained it predicts one class everywhere.
+        small.model.ini_cls[-1].bias[1] -= margins[0].median()
     attachment, first, looked = small.attach(), list[Any](), list[Any]()
     small.model.ini_cls.register_forward_hook(lambda _, __, output: first.append(output.argmax(1)))
     small.model.transformer.register_forward_pre_hook(lambda _, arguments: looked.append(arguments[4]))
@@ -34,7 +43,7 @@ def test_ipmt_has_no_fold() -> None:
 def test_what_judges_beside_the_prediction_sees_the_hosts_rows_alone() -> None:
     small = build("aenet_sccan")
     attachment, rows = small.attach(), list[int]()
-    small.model.criterion_bce.register_forward_pre_hook(lambda _, arguments: rows.append(len(arguments[0])))
+    small.model.criterion_bce.register_forward_hook(lambda _, arguments, __: rows.append(len(arguments[0])))
     small.step(attachment)
     assert rows == [2]
     attachment.detach()

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from selfcontrast import InputError, SelfContrastiveAuxiliary
 from selfcontrast.attach.presets import PRESETS
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*experimental")
 C = 8
 
 

@@ -142,7 +142,7 @@ class ScaledFeatures(nn.Module):
 
 
 class SeveralMasks(Merging):
-    """A support mask, a padding mask that changes the logits, the query's mask and one for a learner of base classes."""
+    """A padding mask that changes the logits, the mask of a learner of base classes, and the query's mask."""
 
     def __init__(self) -> None:
         super().__init__(lambda features, prototype, others: [features, prototype], 2 * WIDTH)

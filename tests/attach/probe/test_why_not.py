@@ -55,7 +55,7 @@ def multiplied(model: Kind, query: Tensor, support: Tensor) -> Tensor:
         (correlating_in_six_axes, 1, "got a dense correlation of query and support: deep.0 takes tensors"),
         (without_support, WIDTH, "none that follows support: this training forward does not compare with the support"),
         (by_forward, 2 * WIDTH, "got head and others called by .forward"),
-        (by_similarity, 1, "although encoder#-1 is compared at places 0; return the logits"),
+        (by_similarity, 1, "although encoder#0 is compared at places 0; return the logits"),
         (multiplied, WIDTH, "got neither; return the logits, or write a Host"),
     ],
 )
@@ -82,10 +82,10 @@ def test_three_classes_and_images_in_one_argument() -> None:
 
 
 def test_a_refused_model_is_left_as_it_was() -> None:
-    model = Kind(by_similarity, 1).train()
+    model, given = Kind(by_similarity, 1).train(), images()
     numbers, attributes = torch.get_rng_state(), [dict(vars(one)) for one in model.modules()]
     with pytest.raises(InputError):
-        probe(model, *images())
+        probe(model, *given)
     assert torch.equal(numbers, torch.get_rng_state())
     assert [vars(one).keys() for one in model.modules()] == [one.keys() for one in attributes]
     assert all(not one._forward_hooks and not one._forward_pre_hooks for one in model.modules())

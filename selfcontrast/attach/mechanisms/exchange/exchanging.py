@@ -38,15 +38,12 @@ class Exchange:
         self._model, self._host, self._query = model, host, query
         self._hooks, self._memory = Hooks(model), Memory(model)
         self._listener = Listener(host, query, self._memory.stop)
-        self._listening = False
 
     def open(self, arguments: list[Any], keywords: dict[str, Any]) -> None:
         """Listen to one forward."""
         self._query.watch(self._hooks)
-        self._listener.watch(self._hooks)
+        self._listener.open(self._hooks)
         self._memory.watch(self._hooks, before_comparison(self._model, _holders(self._query)))
-        self._listener.__enter__()
-        self._listening = True
 
     def finish(self, arguments: list[Any], keywords: dict[str, Any]) -> list[ExitLogits]:
         """The self-contrastive logits, from the second forward."""
@@ -69,9 +66,7 @@ class Exchange:
     def close(self) -> None:
         """Listen no longer."""
         self._hooks.remove()
-        if self._listening:
-            self._listening = False
-            self._listener.__exit__(None, None, None)  # pyright: ignore[reportUnknownMemberType]
+        self._listener.close()
 
 
 def explicit_exchange(
@@ -200,12 +195,12 @@ def _without_losses(
 
 def _forward(model: nn.Module, listener: Listener, arguments: Sequence[Any], keywords: dict[str, Any]) -> Any:
     hooks, (own, named) = Hooks(model), copied_arguments(arguments, keywords)
-    listener.watch(hooks)
+    listener.open(hooks)
     try:
-        with listener:
-            return model.forward(*own, **named)
+        return model.forward(*own, **named)
     finally:
         hooks.remove()
+        listener.close()
 
 
 def _holders(query: QueryFeatures) -> set[str]:

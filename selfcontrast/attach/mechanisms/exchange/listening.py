@@ -5,7 +5,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
+from torch._C import _len_torch_function_stack  # pyright: ignore
+from torch.overrides import TorchFunctionMode, _pop_mode, _push_mode  # pyright: ignore
 
 from selfcontrast.attach.checkpointing import refuse_checkpointed
 from selfcontrast.attach.hooks import Hooks
@@ -19,7 +20,7 @@ from selfcontrast.errors import require
 
 
 class Listener(TorchFunctionMode):
-    """A context that hears each comparison of the query with a prototype, and keeps those with the foreground's.
+    """Hears each comparison of the query with a prototype, and keeps those with the foreground's.
 
     Args:
         host: names the features, and counts the comparisons.
@@ -36,9 +37,11 @@ class Listener(TorchFunctionMode):
         self._follower = QueryFollower(query.queries)
         self._foregrounds: dict[tuple[str, tuple[int, ...]], Similarity] = {}
         self.heard: dict[tuple[str, int], list[str]] = {}
+        self._depth, self._listening = 0, False
 
-    def watch(self, hooks: Hooks) -> None:
-        """Follow the features from the calls on that give them."""
+    def open(self, hooks: Hooks) -> None:
+        """Listen as soon as features come. What is computed before them can be compiled."""
+        self._depth = _len_torch_function_stack()
         for text in self._query.feature_calls:
             call = Call.parse(text)
             turn = None if call.turn == -1 else call.turn or 0
@@ -46,6 +49,7 @@ class Listener(TorchFunctionMode):
 
     def _starter(self, text: str, call: Call) -> Callable[[str, Any], None]:
         def start(name: str, output: Any) -> None:
+            self._listen()
             features = pick_item(output, call, "features")
             last = "features" in self._host.channels_last
             self._forget(text)
@@ -53,6 +57,22 @@ class Listener(TorchFunctionMode):
             self._follower.begin(text, features, features.dim() - 1 if last else 1, lambda: make(text, features))
 
         return start
+
+    def _listen(self) -> None:
+        """Enter below the modes that the host has entered since, for it will leave them first."""
+        if not self._listening:
+            self._listening = True
+            others = [_pop_mode() for _ in range(_len_torch_function_stack() - self._depth)]
+            for mode in (self, *reversed(others)):
+                _push_mode(mode)
+
+    def close(self) -> None:
+        """Listen no longer; an interrupted host may have left modes of its own behind."""
+        if self._listening:
+            self._listening = False
+            others = list(iter(_pop_mode, self))
+            for mode in reversed(others):
+                _push_mode(mode)
 
     def _map_of(self, text: str, features: Tensor) -> Tensor:
         return self._query.map_of(text)
@@ -65,7 +85,7 @@ class Listener(TorchFunctionMode):
         self.heard = {key: names for key, names in self.heard.items() if key[0] != text}
         self._foregrounds = {key: one for key, one in self._foregrounds.items() if key[0] != text}
 
-    # A compiled forward stops at every function, and runs as it would without the compiler.
+    # A compiled forward stops here at every function after the features, and runs as it would without the compiler.
     @torch._disable_dynamo  # pyright: ignore
     def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
         keywords = dict(kwargs or {})

@@ -210,8 +210,7 @@ class Distance(Product):
 
     def with_map(self) -> Tensor:
         gaps = self.query - self.known.counterpart()
-        distances: Tensor = torch.linalg.vector_norm(gaps, dim=self.known.channels)  # pyright: ignore
-        return self._placed(distances)
+        return self._placed(torch.linalg.vector_norm(gaps, dim=self.known.channels))  # pyright: ignore
 
     def vectors(self) -> Tensor | None:
         return None

@@ -146,5 +146,5 @@ def runs(channels: Tensor) -> list[slice]:
     [slice(0, 2, None), slice(3, 4, None)]
     """
     edges = torch.diff(torch.nn.functional.pad(channels.int(), (1, 1)))
-    starts, stops = torch.nonzero(edges == 1).flatten().tolist(), torch.nonzero(edges == -1).flatten().tolist()
-    return [slice(start, stop) for start, stop in zip(starts, stops, strict=True)]
+    starts, stops = (torch.nonzero(edges == step).flatten() for step in (1, -1))
+    return [slice(int(start), int(stop)) for start, stop in zip(starts, stops, strict=True)]

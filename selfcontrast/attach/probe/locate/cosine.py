@@ -1,12 +1,12 @@
 """A comparison by cosine similarity, or another product: its features, the places of its prototypes, its output.
 
-A comparison is raised at one of its pixels. The output that is read off it changes there alone; where it only
+A comparison is lowered at one of its pixels. The output that is read off it changes there alone; where it only
 guides another prototype, the output changes everywhere, or nowhere.
 
 Axes: B query images, H x W the output.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -63,7 +63,11 @@ def find_cosine(forwards: Forwards, base: Trace) -> list[tuple[CosineHost, list[
     # A host may segment the support by the query too, for a loss: what it is there for comes first.
     for _, _, roles, maps, calls, read in sorted(found, key=lambda one: one[:2]):
         unsure: list[str] = []
-        hosts.append((_written(forwards, base, roles, {call: maps[call] for call in calls}, read, unsure), unsure))
+        host = _written(forwards, base, roles, {call: maps[call] for call in calls}, read, unsure)
+        hosts.append((host, unsure))
+        for switch in ("training", *forwards.switches):
+            line = f"losses_off: with its own losses in it, its second forward did not fit; {switch} is off there"
+            hosts.append((replace(host, losses_off=switch), [*unsure, line]))
     return hosts
 
 
@@ -114,9 +118,9 @@ def _read_off(forwards: Forwards, heard: Heard, calls: list[str], queries: int, 
     outputs = [output for output in outputs if len(heard.returned[output]) == queries]
     gaps: dict[str, dict[int, Tensor]] = {output: {} for output in outputs}
     for place in heard.places:
-        bumped = listen(forwards, f"changes similarity {place}", calls, queries, bump=place)
+        lowered = listen(forwards, f"changes similarity {place}", calls, queries, lower=place)
         for output in outputs:
-            gaps[output][place] = (bumped.returned[output] - heard.returned[output]).float()
+            gaps[output][place] = (lowered.returned[output] - heard.returned[output]).float()
     for output, several in gaps.items():
         largest = max((float(gap.abs().max()) for gap in several.values()), default=0.0)
         sides = {place: _side(gap) for place, gap in several.items() if float(gap.abs().max()) > SLIGHT * largest}
@@ -127,11 +131,11 @@ def _read_off(forwards: Forwards, heard: Heard, calls: list[str], queries: int, 
 
 
 def _side(gap: Tensor) -> int | None:
-    """1 where an output's foreground rose with a comparison, 0 where it fell; None where it is not read off it."""
+    """1 where an output's foreground fell with a comparison, 0 where it rose; None where it is not read off it."""
     sizes = gap.abs().amax(1)
     if float((sizes > SLIGHT * sizes.max()).float().mean()) > REACH:
         return None
-    return int(float((gap[:, 1] - gap[:, 0]).sum()) > 0)
+    return int(float((gap[:, 1] - gap[:, 0]).sum()) < 0)
 
 
 def _written(

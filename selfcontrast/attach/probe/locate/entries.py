@@ -1,7 +1,7 @@
 """What an input of the comparison holds, channel by channel, written as entries."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -221,7 +221,7 @@ def find_entries(
     entries: list[Entry] = []
     for entry, calls in groups.items():
         texts = starred(model, every_call(base, list(dict.fromkeys(calls))))
-        entries += [Entry(text, *_rest_of(entry)) for text in texts]
+        entries += [replace(entry, call=text) for text in texts]
     return tuple(_foreground_first(entries))
 
 
@@ -238,10 +238,6 @@ def _entries_of(layout: Layout, background: set[tuple[Key, int]], own: str | Non
             yield Entry("", channels_text(place, channels, total), prior, scale, argument, holds, own)
     for prior, scale in priors:
         yield Entry("", None, prior, scale, argument, "foreground", own)
-
-
-def _rest_of(entry: Entry) -> tuple[object, ...]:
-    return entry.prototype, entry.prior, entry.prior_scale, entry.argument, entry.holds, entry.features
 
 
 def _joined(places: list[slice]) -> list[slice]:

@@ -79,12 +79,17 @@ def _flipped(mask: Tensor) -> Tensor:
 
 
 def _rank(base: Trace, changed: Trace, logits: list[Map], support: tuple[str, ...]) -> int | None:
-    """2 where an output that follows the support too follows a mask, 1 where another does, 0 where none does."""
+    """2 where an output that follows the support too follows a mask, 1 where another does, 0 where none does.
+
+    None where the logits do, or another map that follows the support: that is no query's mask.
+    """
     if differing(base, changed, logits):
         return None
     places = returned_otherwise(base, changed)
-    follows_support = set[str]().union(*(base.follows[group] for group in support))
-    return 2 if follows_support & places else int(bool(places))
+    both = places & set[str]().union(*(base.follows[group] for group in support))
+    if any(base.returned[place].dim() > 2 and base.returned[place].is_floating_point() for place in both):
+        return None
+    return 2 if both else int(bool(places))
 
 
 def _chosen(ranks: dict[str, int], followed: dict[str, set[str]], unsure: list[str]) -> str | None:

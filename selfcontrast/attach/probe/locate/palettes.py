@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -124,14 +125,19 @@ def _window_of(one: Map, roles: Roles, features: Placed) -> slice | None:
 
 def _colours(block: Tensor) -> bool:
     """Whether the pixels of each image hold few different vectors."""
-    counts = [len(torch.unique(image.flatten(1).T, dim=0)) for image in block]
+    counts = [len(_vectors(image)) for image in block]
     return max(counts) <= FEW * block.shape[2] * block.shape[3]
 
 
 def _shared(block: Tensor, other: Tensor) -> bool:
     """Whether another query chooses among the same vectors."""
     for image, again in zip(block, other, strict=True):
-        vectors, others = (torch.unique(one.flatten(1).T, dim=0) for one in (image, again))
+        vectors, others = _vectors(image), _vectors(again)
         if float(torch.cdist(vectors, others).min()) > 1e-4 * float(vectors.abs().max()):
             return False
     return True
+
+
+def _vectors(image: Tensor) -> Tensor:
+    """The different vectors of an image's pixels."""
+    return cast(Tensor, torch.unique(image.flatten(1).T, dim=0))  # pyright: ignore

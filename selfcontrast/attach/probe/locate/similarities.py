@@ -72,7 +72,7 @@ def listen(
     calls: list[str],
     queries: int,
     changes: dict[int, Tensor] | None = None,
-    bump: int | None = None,
+    lower: int | None = None,
 ) -> Heard:
     """Hear the comparisons of one forward.
 
@@ -80,33 +80,33 @@ def listen(
         calls: that may give the features.
         queries: B.
         changes: other tensors for some of the arguments.
-        bump: the place of a comparison whose result is raised at one pixel.
+        lower: the place of a comparison whose result is lowered at one pixel.
     """
     heard = Heard()
     host = CosineHost(tuple(calls), calls[0], foreground=-1, background=None)
     query = QueryFeatures(SelfContrastiveAuxiliary(), torch.zeros(queries, *forwards.size), host)
-    listener = _Listener(host, query, heard, bump)
+    listener = _Listener(host, query, heard, lower)
 
     @contextmanager
     def listening() -> Generator[None]:
         hooks = Hooks(forwards.model)
-        listener.watch(hooks)
+        listener.open(hooks)
         try:
-            with listener:
-                yield
+            yield
         finally:
             hooks.remove()
+            listener.close()
 
     heard.returned = tensors_by_place(forwards.run(purpose, changes or {}, listening))
     return heard
 
 
 class _Listener(Listener):
-    """A context that notes all comparisons, and raises the result of those at one place."""
+    """A context that notes all comparisons, and lowers the result of those at one place."""
 
-    def __init__(self, host: CosineHost, query: QueryFeatures, heard: Heard, bump: int | None) -> None:
+    def __init__(self, host: CosineHost, query: QueryFeatures, heard: Heard, lower: int | None) -> None:
         super().__init__(host, query)
-        self._noted, self._bump = heard, bump
+        self._noted, self._lower = heard, lower
 
     def _compare(self, similarity: Similarity, place: int) -> Tensor:
         result, pixels = similarity.again(similarity.prototypes), _vectors(similarity)
@@ -116,7 +116,7 @@ class _Listener(Listener):
             self._noted.prototypes.setdefault(key, []).append(similarity.prototypes.detach().clone())
             if similarity.axis is not None and result.shape[similarity.axis] >= pixels:
                 self._noted.dense.append(similarity.name)
-        return _bumped(result, similarity.axis) if place == self._bump else result
+        return _lowered(result, similarity.axis) if place == self._lower else result
 
 
 def _vectors(similarity: Similarity) -> int:
@@ -127,12 +127,13 @@ def _vectors(similarity: Similarity) -> int:
     return similarity.query.numel() // (similarity.query.shape[known.channels] * max(1, len(known.rows)))
 
 
-def _bumped(result: Tensor, axis: int | None) -> Tensor:
-    """Raised at one pixel, or at one place of the axis that holds all."""
+def _lowered(result: Tensor, axis: int | None) -> Tensor:
+    """Lowered at one pixel, or at one place of the axis that holds all; most are high, and no sigmoid hides it."""
     axes = [one for one in range(result.dim()) if axis is None or one != axis % result.dim()]
-    raised = result.clone()
-    pixel = raised
+    lowered = result.clone()
+    pixel = lowered
     for one in axes[-2:] if len(axes) > 2 else axes[-1:]:
         pixel = pixel.narrow(one, result.shape[one] // 2, 1)
-    pixel.add_(float(result.std().clamp(min=0.01)))
-    return raised
+    # Of prototypes of the query itself, all similarities may be nearly the same.
+    pixel.sub_(float(torch.maximum(result.std(), 0.3 * result.abs().amax()).clamp(min=0.01)))
+    return lowered

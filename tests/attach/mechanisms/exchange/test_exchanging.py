@@ -408,6 +408,23 @@ def test_a_model_compiled_after_its_attachment_learns_the_same(
     torch.testing.assert_close(*learned, rtol=1e-4, atol=1e-5)
 
 
+def test_modes_that_the_host_enters_around_its_encoder_are_left_in_their_order() -> None:
+    class Placed(Compares):
+        def encode(self, query: Tensor, support: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            with torch.device("cpu"):
+                return super().encode(query, support)
+
+    model = Placed()
+    attachment = attach(model, host(model))
+    model(QUERY, SUPPORT, MASK)
+    features, _, fore = model.encode(QUERY, SUPPORT)
+    assert attachment.contrast is not None
+    expected = pixel_by_pixel(model, features, fore, attachment.contrast.prototype_map)
+    expected = F.interpolate(expected, QUERY.shape[2:], mode="bilinear", align_corners=True)
+    torch.testing.assert_close(attachment.contrast.logits, expected)
+    assert_nothing_is_heard(attachment)
+
+
 def test_several_queries_an_episode_get_their_own_maps() -> None:
     small = build("panet")
     supports, fore, back, queries = small.arguments
