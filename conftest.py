@@ -1,4 +1,4 @@
-"""Every module is searched for doctests; the one that imports Triton has none, and is left out where Triton is missing."""
+"""Doctests are looked for in every module; without Triton, the one that imports it is left out."""
 
 from importlib.util import find_spec
 

@@ -15,6 +15,8 @@ if [[ "${1:-}" == rehearse ]]; then
 fi
 
 nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader
+# The kernels themselves, not their interpreter, against float64.
+python -m pytest -q -n 0 tests/clustering/kernels_against_loops.py
 python benchmarks/clustering_gpu.py --rounds 20
 python benchmarks/step.py --device cuda --rounds 20
 python benchmarks/step.py --device cuda --rounds 20 --batch 8 --name step_cuda_8

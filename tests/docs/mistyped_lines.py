@@ -282,7 +282,10 @@ LINES = [
                 "num_clusters: expected at most the 64 pixels of a map, got 1000; use fewer",
             ),
             "the mask": ("features, 3, valid=mask", "valid: expected bool of shape (2, 8, 8), got torch.int64"),
-            "an engine": ("features, 3, engine='fais'", "engine: expected one of auto, torch, triton, faiss, got 'fais'"),
+            "an engine": (
+                "features, 3, engine='fais'",
+                "engine: expected one of auto, torch, triton, faiss, got 'fais'",
+            ),
             "a seed": ("features, 3, generator=0", "generator: expected a torch.Generator or None, got 0"),
             "centres": ("features, 3, init=[1, 2, 3]", "init: expected a tensor, got list"),
         },

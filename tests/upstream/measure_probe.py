@@ -1,13 +1,15 @@
-"""Attach to twenty published models, by `probe` and by preset: `python measure_probe.py DIR > PROBED.json`.
+"""Attach to twenty published models, by `probe` and by preset: `python measure_probe.py DIR > attached.json`.
 
-DIR holds the checkouts, see README.md beside this file. Names of models behind it measure these alone.
+DIR holds the checkouts, see README.md beside this file. Each model runs in a process of its own on two threads; a name
+behind DIR measures this one alone.
 """
 
 import argparse
 import contextlib
 import io
 import json
-import platform
+import os
+import subprocess
 import sys
 import time
 import warnings
@@ -58,23 +60,32 @@ def mechanism(host: Host | CosineHost) -> str:
     return "exchange" if isinstance(host, CosineHost) else host.mechanism
 
 
-def main(checkouts: Path, models: list[str]) -> None:
+def one_model(checkouts: Path, name: str) -> dict[str, Any]:
+    """What both ways say of one model."""
     torch.set_num_threads(2)
     warnings.simplefilter("ignore")
+    # Some published code prints while it is built.
+    with on_cpu(), contextlib.redirect_stdout(sys.stderr):
+        found = by_probe(build(name, checkouts))
+        return {"probe": found, "preset": by_preset(build(name, checkouts))}
+
+
+def every_model(checkouts: Path) -> dict[str, Any]:
+    """The same of all, each in its own process, for published packages share their names."""
     results: dict[str, Any] = {}
-    for name in tqdm(models, unit="model"):
-        # Some published code prints while it is built.
-        with on_cpu(), contextlib.redirect_stdout(sys.stderr):
-            found = by_probe(build(name, checkouts))
-            results[name] = {"probe": found, "preset": by_preset(build(name, checkouts))}
-    machine = {"threads": torch.get_num_threads(), "processor": platform.machine(), "pixels": 129}
-    head = {"date": time.strftime("%Y-%m-%d"), "torch": torch.__version__, "device": "cpu"} | machine
-    print(json.dumps(head | {"models": results}, indent=1))
+    for name in tqdm(MODELS, unit="model"):
+        alone = [sys.executable, __file__, str(checkouts), name]
+        done = subprocess.run(alone, capture_output=True, text=True, check=False)
+        last = done.stderr.strip().splitlines()[-1:]
+        results[name] = json.loads(done.stdout) if done.returncode == 0 else {"failed": " ".join(last)}
+    about = {"date": time.strftime("%Y-%m-%d"), "torch": torch.__version__, "device": "cpu"}
+    return about | {"threads": 2, "processors": os.cpu_count(), "pixels": 129, "models": results}
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkouts", type=Path)
-    parser.add_argument("models", nargs="*", default=MODELS)
+    parser.add_argument("model", nargs="?", choices=MODELS)
     given = parser.parse_args()
-    main(given.checkouts, list(given.models))
+    result = one_model(given.checkouts, given.model) if given.model else every_model(given.checkouts)
+    print(json.dumps(result, indent=1))
