@@ -114,4 +114,5 @@ class OutsideCheckpoint(torch.autograd.graph.saved_tensors_hooks):
     """Inside this context tensors are saved as anywhere else, so that a checkpoint does not wait for them again."""
 
     def __init__(self) -> None:
-        super().__init__(lambda tensor: tensor, lambda tensor: tensor)
+        # Kept with its graph, an operation's result would hold the graph that holds it.
+        super().__init__(torch.Tensor.detach, lambda tensor: tensor)

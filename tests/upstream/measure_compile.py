@@ -126,7 +126,7 @@ def about() -> dict[str, object]:
 def main(checkouts: Path) -> None:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    results: dict[str, dict[str, object]] = {}
+    head, results = about(), dict[str, dict[str, object]]()
     torch._inductor.config.compile_threads = 1
     torch._inductor.config.force_disable_caches = True
     for name, backend in CASES:
@@ -136,7 +136,7 @@ def main(checkouts: Path) -> None:
             with on_cpu(), contextlib.redirect_stdout(sys.stderr):
                 results.setdefault(name, {})[way] = measure(checkouts, name, backend, attach)
             print(f"  {results[name][way]}", file=sys.stderr)
-    print(json.dumps(about() | {"models": results}, indent=1))
+    print(json.dumps(head | {"models": results}, indent=1))
 
 
 if __name__ == "__main__":

@@ -33,11 +33,12 @@ def test_one_prototype_and_probabilities(capsys: pytest.CaptureFixture[str]) -> 
     assert eval(code, {"CosineHost": CosineHost}) == host
 
 
-def test_the_comparison_that_is_read_out_and_not_one_that_guides_it() -> None:
+def test_the_comparison_that_is_read_out_and_not_one_that_guides_it(capsys: pytest.CaptureFixture[str]) -> None:
     query, support = images()
     host = found(Guided(), support, mask().flip(2), query, mask())
     assert (host.foreground, host.background, host.output, host.mask) == (3, 2, "[0]", "mask_q")
     assert host.features == "encoder#-1"
+    assert "unsure: similarities at places 0, 1 guide that at 3: there the support stays" in capsys.readouterr().out
 
 
 def test_the_random_numbers_of_a_model_of_its_own_go_on() -> None:

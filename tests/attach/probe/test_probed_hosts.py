@@ -1,4 +1,4 @@
-"""probe on small models with the shapes of the published ones: it finds what their presets say, or says what it lacks."""
+"""probe on small models with the shapes of the published ones finds what their presets say."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from selfcontrast.attach.presets import find_host
 
 FOLDED = ("pfenet", "hpa", "bam", "scl", "mianet", "pfenet2plus", "qgnet")
 REPLAYED = ("dcp", "hdmnet", "ipmt", "sccan", "cyctr", "aenet_hdmnet")
-COMPARED = ("panet", "ppnet", "mlc", "ifa", "qnet", "rpt", "alpnet")
+COMPARED = ("panet", "ppnet", "mlc", "qnet", "rpt", "alpnet")
 
 
 def found(name: str) -> tuple[Host | CosineHost, Host | CosineHost]:

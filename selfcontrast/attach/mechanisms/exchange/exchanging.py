@@ -59,8 +59,9 @@ class Exchange:
         return self._listener.prototypes
 
     def rest(self) -> bool:
-        """After the forward: listen no longer."""
+        """After the forward: listen no longer, and hold nothing of it."""
         self.close()
+        self._listener.release()
         return False
 
     def close(self) -> None:
@@ -82,7 +83,9 @@ def explicit_exchange(
         _forward(model, listener, arguments, keywords)
     listener.check()
     with undisturbed(model):
-        return _exchanged(model, host, query, listener, arguments, keywords)
+        logits = _exchanged(model, host, query, listener, arguments, keywords)
+    listener.release()
+    return logits
 
 
 class _Exchanger(Listener):
@@ -152,8 +155,11 @@ def _exchanged(
     with _without_losses(model, host.losses_off, arguments, keywords) as (own, named):
         output = _forward(model, exchanger, own, named)
     exchanger.check()
-    if host.output is None:
-        return [ExitLogits("output", exchanger.similarities(), 1.0)]
+    similarities = exchanger.similarities() if host.output is None else None
+    exchanger.release()
+    if similarities is not None:
+        return [ExitLogits("output", similarities, 1.0)]
+    assert host.output is not None
     logits = pick_item(output, Call.parse(host.output), "output")
     images = len(logits) if logits.dim() else 0
     require(

@@ -126,6 +126,10 @@ class QueryFollower:
         self._keep(lambda stretch: stretch.call != call)
         self._add(_Stretch(output[-self._queries :], call, tuple(range(self._queries)), channels, make, True))
 
+    def forget(self) -> None:
+        """Follow nothing any more, and hold nothing of the forward."""
+        self._stretches.clear()
+
     @property
     def begun(self) -> bool:
         """Whether features have come."""

@@ -66,6 +66,11 @@ class Listener(TorchFunctionMode):
             for mode in (self, *reversed(others)):
                 _push_mode(mode)
 
+    def release(self) -> None:
+        """Hold nothing of the forward any more: what was heard holds its graph, and is held by what heard it."""
+        self._follower.forget()
+        self._foregrounds.clear()
+
     def close(self) -> None:
         """Listen no longer; an interrupted host may have left modes of its own behind."""
         if self._listening:

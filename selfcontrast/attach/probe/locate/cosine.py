@@ -21,8 +21,8 @@ from selfcontrast.attach.probe.maps import Map, Trace
 
 # Of an output's pixels: how many a pixel of a comparison reaches at most, once it is resized.
 REACH = 0.6
-# Of the largest change: what is none.
-SLIGHT = 1e-3
+# Of the largest change: what is little beside it, and what is none.
+LITTLE, SLIGHT = 0.05, 1e-3
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,14 @@ class _Read:
 
     Attributes:
         output: its place in the forward's output.
-        foreground, background: the places of comparisons that raise or lower its foreground.
+        foreground, background: the places of comparisons that raise or lower its foreground, pixel by pixel.
+        guides: the places of those that it follows in another way.
     """
 
     output: str
     foreground: list[int]
     background: list[int]
+    guides: list[int]
 
     @property
     def clear(self) -> bool:
@@ -124,7 +126,7 @@ def _read_off(forwards: Forwards, heard: Heard, calls: list[str], queries: int, 
     for output, several in gaps.items():
         largest = max((float(gap.abs().max()) for gap in several.values()), default=0.0)
         sides = {place: _side(gap) for place, gap in several.items() if float(gap.abs().max()) > SLIGHT * largest}
-        read = _Read(output, *([place for place, side in sides.items() if side == wanted] for wanted in (1, 0)))
+        read = _Read(output, *([place for place, side in sides.items() if side == wanted] for wanted in (1, 0, None)))
         if read.clear:
             return read
     return None
@@ -133,7 +135,8 @@ def _read_off(forwards: Forwards, heard: Heard, calls: list[str], queries: int, 
 def _side(gap: Tensor) -> int | None:
     """1 where an output's foreground fell with a comparison, 0 where it rose; None where it is not read off it."""
     sizes = gap.abs().amax(1)
-    if float((sizes > SLIGHT * sizes.max()).float().mean()) > REACH:
+    # What is read off a comparison may follow it everywhere too, but there alone it follows it much.
+    if float(torch.quantile(sizes.flatten()[:: max(1, sizes.numel() // 100_000)], REACH)) > LITTLE * float(sizes.max()):
         return None
     return int(float((gap[:, 1] - gap[:, 0]).sum()) < 0)
 
@@ -152,6 +155,9 @@ def _written(
     masks = find_masks(forwards, base, [], read.output, roles.support, unsure)
     logits = base.returned[read.output]
     probable = bool((logits >= 0).all()) and torch.allclose(logits.sum(1), torch.ones_like(logits[:, 0]), atol=1e-4)
+    if read.guides:
+        places = ", ".join(map(str, read.guides))
+        unsure.append(f"similarities at places {places} guide that at {read.foreground[0]}: there the support stays")
     if not read.background:
         unsure.append("background is None: no comparison with a prototype of the background was heard")
     return CosineHost(

@@ -1,0 +1,59 @@
+"""A step and a check hold nothing of it any more once they are over: on a GPU the graph is most of the memory."""
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+import torch
+from hosts import Small, build
+
+from selfcontrast import Attachment
+
+
+@pytest.fixture(autouse=True)
+def without_collector() -> Iterator[None]:
+    """What would wait for the garbage collector is seen."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def alive() -> int:
+    return sum(isinstance(one, torch.Tensor) for one in gc.get_objects())
+
+
+def step(small: Small, attachment: Attachment) -> None:
+    small.model.zero_grad()
+    attachment.blend(small.main_loss(small.step(attachment))).backward()
+
+
+def check(small: Small, attachment: Attachment) -> None:
+    if attachment.host.mask is not None:
+        attachment.check(*small.arguments, **small.keywords)
+    else:
+        with attachment.episode(small.mask):
+            attachment.check(*small.arguments, **small.keywords)
+
+
+@pytest.mark.parametrize("name", ["pfenet", "crnet", "panet", "ifa", "dcp"])
+def test_steps_one_after_another_hold_as_many_tensors(name: str) -> None:
+    small = build(name)
+    attachment = small.attach()
+    counts = []
+    for _ in range(4):
+        step(small, attachment)
+        counts.append(alive())
+    assert counts[1] == counts[2] == counts[3]
+
+
+@pytest.mark.parametrize("name", ["pfenet", "crnet", "panet", "ifa", "dcp"])
+def test_a_check_leaves_nothing_behind(name: str) -> None:
+    small = build(name)
+    attachment = small.attach()
+    counts = []
+    for _ in range(3):
+        check(small, attachment)
+        gc.collect()
+        counts.append(alive())
+    assert counts[1] == counts[2]
