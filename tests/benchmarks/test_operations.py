@@ -2,7 +2,7 @@ import json
 
 import pytest
 from common.measure import RESULTS
-from operations import ARMS, record
+from operations import ARMS, launches, record
 
 COMMITTED = json.loads((RESULTS / "operations.json").read_text())
 
@@ -19,3 +19,7 @@ def test_what_is_dispatched_does_not_grow(arm: str) -> None:
     # The committed figures have four digits.
     assert 0 < recorder.bytes / 1e9 <= committed(arm, "gigabytes") * 1.001
     assert recorder.reads == []
+
+
+def test_launches_do_not_grow() -> None:
+    assert 36 < launches({arm: record(arm) for arm in ARMS}) <= committed("task", "launches where Triton serves")
