@@ -4,7 +4,7 @@ python benchmarks/operations.py     # seconds; no GPU is needed, for no value is
 
 The task runs at the paper's size on tensors without values, forward and backward, without the host's own comparison, by
 plain torch. Views cost nothing and do not count. Every other operation counts with all bytes that it reads and writes.
-On a GPU where Triton serves, the clustering is one operation of K + 3T + 3 launches for K clusters and T iterations. The
+On a GPU where Triton serves, the clustering is one operation of K + 3T + 3 launches for K clusters, T iterations. The
 task's launches there are those, and its operations without the clustering's. Four of them belong to what stands in for
 the host: the loss's first gradient, that of the view, and the copy of the features' gradient.
 `tests/benchmarks/test_operations.py` compares the committed figures with the code.

@@ -94,7 +94,7 @@ def _found(forwards: Forwards) -> list[Found]:
             if comparison.certain:
                 raise
             error = refused
-    hosts = find_cosine(forwards, base)
+    hosts = [] if base.deep else find_cosine(forwards, base)
     if hosts:
         return [*hosts]
     chosen = find_chosen_prototypes(forwards, base, list(forwards.images))

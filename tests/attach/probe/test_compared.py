@@ -38,7 +38,7 @@ def test_the_comparison_that_is_read_out_and_not_one_that_guides_it(capsys: pyte
     host = found(Guided(), support, mask().flip(2), query, mask())
     assert (host.foreground, host.background, host.output, host.mask) == (3, 2, "[0]", "mask_q")
     assert host.features == "encoder#-1"
-    assert "unsure: similarities at places 0, 1 guide that at 3: there the support stays" in capsys.readouterr().out
+    assert "unsure: similarities at places 0, 1 lead to the prototype at 3" in capsys.readouterr().out
 
 
 def test_the_random_numbers_of_a_model_of_its_own_go_on() -> None:

@@ -21,8 +21,8 @@ from selfcontrast.attach.probe.maps import Map, Trace
 
 # Of an output's pixels: how many a pixel of a comparison reaches at most, once it is resized.
 REACH = 0.6
-# Of the largest change: what is little beside it, and what is none.
-LITTLE, SLIGHT = 0.05, 1e-3
+# Of the largest change: what is much and what is little beside it, and what is none.
+MUCH, LITTLE, SLIGHT = 0.2, 0.05, 1e-3
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,12 @@ def _read_off(forwards: Forwards, heard: Heard, calls: list[str], queries: int, 
             gaps[output][place] = (lowered.returned[output] - heard.returned[output]).float()
     for output, several in gaps.items():
         largest = max((float(gap.abs().max()) for gap in several.values()), default=0.0)
-        sides = {place: _side(gap) for place, gap in several.items() if float(gap.abs().max()) > SLIGHT * largest}
+        sizes = {place: float(gap.abs().max()) for place, gap in several.items()}
+        sides = {
+            place: _side(gap) if sizes[place] > MUCH * largest else None
+            for place, gap in several.items()
+            if sizes[place] > SLIGHT * largest
+        }
         read = _Read(output, *([place for place, side in sides.items() if side == wanted] for wanted in (1, 0, None)))
         if read.clear:
             return read
@@ -157,7 +162,9 @@ def _written(
     probable = bool((logits >= 0).all()) and torch.allclose(logits.sum(1), torch.ones_like(logits[:, 0]), atol=1e-4)
     if read.guides:
         places = ", ".join(map(str, read.guides))
-        unsure.append(f"similarities at places {places} guide that at {read.foreground[0]}: there the support stays")
+        unsure.append(
+            f"similarities at places {places} lead to the prototype at {read.foreground[0]}; what else they do stays"
+        )
     if not read.background:
         unsure.append("background is None: no comparison with a prototype of the background was heard")
     return CosineHost(
