@@ -17,7 +17,13 @@ from selfcontrast.attach.following import fixed_statistics
 from selfcontrast.attach.host import CosineHost, Host
 from selfcontrast.attach.probe.forwards import Forwards
 from selfcontrast.attach.probe.locate.branches import find_background
-from selfcontrast.attach.probe.locate.comparison import Comparison, find_comparison, read_text, with_later_prototypes
+from selfcontrast.attach.probe.locate.comparison import (
+    Comparison,
+    find_comparison,
+    read_text,
+    support_beside,
+    with_later_prototypes,
+)
 from selfcontrast.attach.probe.locate.cosine import find_cosine
 from selfcontrast.attach.probe.locate.entries import find_entries, find_layouts
 from selfcontrast.attach.probe.locate.exits import find_exits
@@ -150,6 +156,9 @@ def _concatenating(
     found = find_exits(model, base, comparison, unsure)
     masks = find_masks(forwards, base, comparison.inputs, found.logits, roles.support, unsure)
     background = find_background(forwards, layouts, roles, found.logits, masks.support, unsure)
+    beside = ", ".join(support_beside(base, comparison))
+    if beside:
+        unsure.append(f"{beside}, behind the entry, is given maps of the support too: there the pass still sees it")
     rows = comparison.inputs[0].shape[0]
     high_level = find_high_level(base, comparison.started, roles, rows, False, unsure)
     host = Host(

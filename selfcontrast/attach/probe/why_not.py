@@ -21,7 +21,10 @@ def refusal(forwards: Forwards, base: Trace) -> InputError:
         return _dense(f"{base.deep} takes tensors with the pixels of both")
     heard = heard_anyhow(forwards, base)
     if heard.dense:
-        return _dense(f"{heard.dense[0]} compares each pixel of the query with each of the support")
+        return _dense(
+            f"{heard.dense[0]} compares each pixel of the query with each of the support",
+            "; if that is a prior alone, and a prototype is set beside features somewhere, write a Host(...) by hand",
+        )
     if base.unhooked:
         names = ", ".join(sorted(base.unhooked)[:3])
         return InputError(
@@ -41,10 +44,10 @@ def refusal(forwards: Forwards, base: Trace) -> InputError:
     )
 
 
-def _dense(what: str) -> InputError:
+def _dense(what: str, unless: str = "") -> InputError:
     return InputError(
         "model: expected a prototype that the query is compared with, got a dense correlation of query and support: "
-        f"{what}; it has no prototype whose place the map could take, so there is nothing to attach to"
+        f"{what}; it has no prototype whose place the map could take, so there is nothing to attach to{unless}"
     )
 
 

@@ -140,3 +140,21 @@ def test_supports_in_lists_and_dictionaries(capsys: pytest.CaptureFixture[str]) 
     nested = {"supports": {"shots": [support, support.flip(3)]}, "query": query}
     host, _ = found(capsys, Nested(lambda f, p, _: [f, p], 2 * WIDTH), nested)
     assert host.entries == (Entry("head", "C:"),)
+
+
+def test_support_that_a_module_behind_the_entry_is_given_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    class Attending(Merging):
+        def __init__(self) -> None:
+            super().__init__(lambda features, prototype, others: [features, prototype], 2 * WIDTH)
+            self.merge, self.attend, self.head = nn.Conv2d(2 * WIDTH, WIDTH, 1), Both(), nn.Conv2d(WIDTH, 2, 1)
+
+        def forward(self, query: Tensor, support: Tensor) -> Tensor:
+            return self.head(self.attend(self.merge(self.merged(query, support)), self.encoder(support)))
+
+    _, said = found(capsys, Attending(), *images())
+    assert "unsure: attend, behind the entry, is given maps of the support too" in said
+
+
+class Both(nn.Module):
+    def forward(self, one: Tensor, other: Tensor) -> Tensor:
+        return one * torch.sigmoid(other)

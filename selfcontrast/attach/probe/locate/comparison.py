@@ -100,6 +100,23 @@ def with_later_prototypes(base: Trace, comparison: Comparison, channels: int) ->
     return replace(comparison, inputs=outermost([*known, *more]))
 
 
+def support_beside(base: Trace, comparison: Comparison) -> list[str]:
+    """Modules behind the comparison's start that are given maps of the support alone beside what follows both."""
+    roles, entered = comparison.roles, [one.name for one in comparison.inputs]
+    calls: dict[tuple[str, int], list[Map]] = {}
+    for one in base.inputs:
+        inside = any(one.name == name or one.name.startswith(f"{name}.") for name in entered)
+        if one.hooked and one.started > comparison.started and not inside:
+            calls.setdefault((one.name, one.turn), []).append(one)
+    found = [
+        several[0]
+        for several in calls.values()
+        if any(bool(roles.support_map(one).any()) and not roles.follows_both(one) for one in several)
+        and any(roles.follows_both(one) for one in several)
+    ]
+    return list(dict.fromkeys(one.name for one in outermost(found)))
+
+
 def outermost(maps: list[Map]) -> list[Map]:
     """Maps whose module is not inside that of another: a sequence and its first layer get the same input."""
     unique = sorted({id(one): one for one in maps}.values(), key=lambda one: one.started)

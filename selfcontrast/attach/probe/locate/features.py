@@ -130,9 +130,13 @@ def _resized_in(
     for entry in inputs:
         merged, several = kept[entry.key], list[Placed]()
         for one in candidates[entry.key]:
-            ways = _resized(kept[one.key], merged)
             places = _windows(roles, entry, one.shape[1])
-            several += [Placed(one, place) for place in places if any(_equal(way, merged[:, place]) for way in ways)]
+            # The mean of each channel tells cheaply where it is worth to compare whole maps.
+            means = merged.mean((2, 3))
+            for way in _resized(kept[one.key], merged) if places else ():
+                own = way.mean((2, 3))
+                likely = (place for place in places if _equal(own, means[:, place]))
+                several += [Placed(one, place) for place in likely if _equal(way, merged[:, place])]
         best = _best(several, roles, entry)
         if best is not None:
             found[entry.key] = best
