@@ -81,7 +81,9 @@ def _check_script(script: str, words: list[str], line: str) -> None:
         wanted = source.count("sys.argv[")
         _expect(len(words) == wanted and not any(word.startswith("-") for word in words), line, f"{wanted} words")
         return
-    with _stopping_at_the_parser(), mock.patch.object(sys, "argv", [script, *words]):
+    # A script finds what lies beside it, as Python runs it.
+    beside = mock.patch.object(sys, "path", [str((ROOT / script).parent), *sys.path])
+    with _stopping_at_the_parser(), beside, mock.patch.object(sys, "argv", [script, *words]):
         try:
             runpy.run_path(str(ROOT / script), run_name="__main__")
         except Parsed:

@@ -90,9 +90,9 @@ def a_model_one_owns() -> SelfContrast:
 
 def an_attached_model() -> None:
     model = Model()
-    found: Host = probe(model, IMAGES, IMAGES)
+    found: Host | CosineHost = probe(model, IMAGES, IMAGES)
     host = Host("encoder", "deep", entries=(Entry("head", "C:2C"),), exits=(Exit("head", weight=1.0),), doubled=())
-    print(found.mechanism, host.mask, Doubled("decoder", 1, fill="prior"), CosineHost("encoder", "encoder", 1, 0).scale)
+    print(found.features, host.mask, Doubled("decoder", 1, fill="prior"), CosineHost("encoder", "encoder", 1, 0).scale)
     attachment: Attachment = SelfContrastiveAuxiliary().attach(model, host)
     with attachment.episode(MASK):
         print(attachment.check(IMAGES, IMAGES))
