@@ -54,7 +54,7 @@ BUILDING = {
     "a seed": ("generator=0", "generator: expected a torch.Generator or None, got 0; write generator=torch.Generator"),
 }
 ATTACHING = {
-    "a misspelt preset": ('model, "pfent"', "got 'pfent'; did you mean 'pfenet' or 'ppnet'?"),
+    "a misspelt preset": ('model, "pfent"', "got 'pfent'; did you mean 'pfenet' or 'pfenet2plus'?"),
     "as in the paper": ('model, "PFENet"', "did you mean 'pfenet'?"),
     "swapped": (
         '"pfenet", model',
@@ -361,7 +361,7 @@ LINES = [
             "in eval mode": ("strange_model.eval(), query, support, support_mask", "call model.train()"),
             "bytes": (
                 "strange_model, query.byte(), support.byte(), support_mask",
-                "expected support and query images as",
+                "expected images as (..., 3, H, W) floats, got none",
             ),
             "attached": ("model, *batch", "got an attached one; call attachment.detach() first"),
         },

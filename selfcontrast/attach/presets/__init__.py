@@ -99,7 +99,11 @@ def find_host(host: str | Host | CosineHost) -> Host | CosineHost:
 
 def _nearest_names(name: str) -> list[str]:
     names = [*PRESETS, *REFUSED]
-    return [one for one in names if one.startswith(name)] or get_close_matches(name, names, 2)
+    if name in names:
+        return [name]
+    begun = [one for one in names if one.startswith(name)]
+    # A model that is refused is no good suggestion where another is as near.
+    return begun or get_close_matches(name, PRESETS, 2) or get_close_matches(name, REFUSED, 2)
 
 
 @contextmanager
