@@ -26,8 +26,8 @@ class HiddenApart(SelfContrastiveAuxiliary):
 
     hidden: Bool[Tensor, "B h w"]
 
-    def _partition(self, high_level: Tensor, mask: Tensor, size: tuple[int, int]) -> Int[Tensor, "B h w"]:
-        return resize_nearest(self.hidden.long(), size)
+    def _partition(self, high_level: Tensor, mask: Tensor, labelled: Bool[Tensor, "B h w"]) -> Int[Tensor, "B h w"]:
+        return resize_nearest(self.hidden.long(), (labelled.shape[1], labelled.shape[2]))
 
 
 class Oracle(EpisodeLoss):

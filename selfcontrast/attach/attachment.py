@@ -111,7 +111,7 @@ class Attachment:
             "one training forward of the attached model before it",
             "none since the last blend",
             "call model(...), not model.forward(...), once before each blend and not under torch.no_grad(); attach "
-            "before torch.compile, and compile with a weight above 0",
+            "before torch.compile",
         )
         assert self.contrast is not None
         loss = self.auxiliary.blend(main_loss, self.contrast, self.host_loss if criterion is None else criterion)
