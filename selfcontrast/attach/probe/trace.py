@@ -109,7 +109,8 @@ class _Watcher:
             for place, value in given:
                 if self._is_map(value):
                     self._add(self.found.inputs, value, name, turn, (), place, started, hooked)
-            if any(value.dim() > 5 for _, value in given):
+            # Four axes of space, none of a single episode or shot, which lists of support maps have.
+            if any(value.dim() > 5 and min(value.shape[-4:]) > 1 for _, value in given):
                 self.found.deep = self.found.deep or name
             own = self.found.inputs[before:]
             output = forward(*args, **kwargs)
