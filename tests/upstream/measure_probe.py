@@ -1,6 +1,6 @@
 """Attach to twenty published models, by `probe` and by preset: `python measure_probe.py DIR > attached.json`.
 
-DIR holds the checkouts, see README.md beside this file. Each model runs in a process of its own on two threads; a name
+DIR holds the checkouts, see README.md beside this file. Each model runs in a process of its own on one thread; a name
 behind DIR measures this one alone.
 """
 
@@ -62,7 +62,7 @@ def mechanism(host: Host | CosineHost) -> str:
 
 def one_model(checkouts: Path, name: str) -> dict[str, Any]:
     """What both ways say of one model."""
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     # Some published code prints while it is built.
     with on_cpu(), contextlib.redirect_stdout(sys.stderr):
@@ -79,7 +79,7 @@ def every_model(checkouts: Path) -> dict[str, Any]:
         last = done.stderr.strip().splitlines()[-1:]
         results[name] = json.loads(done.stdout) if done.returncode == 0 else {"failed": " ".join(last)}
     about = {"date": time.strftime("%Y-%m-%d"), "torch": torch.__version__, "device": "cpu"}
-    return about | {"threads": 2, "processors": os.cpu_count(), "pixels": 129, "models": results}
+    return about | {"threads": 1, "processors": os.cpu_count(), "pixels": 129, "models": results}
 
 
 if __name__ == "__main__":
