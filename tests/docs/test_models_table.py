@@ -7,7 +7,7 @@ from doc_pages import ROOT
 
 sys.path.insert(0, str(ROOT / "docs"))
 
-from models_table import NAMES, table  # noqa: E402
+from models_table import NAMES, table
 
 MEASURED = json.loads((ROOT / "tests" / "upstream" / "attached.json").read_text())
 
