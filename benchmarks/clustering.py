@@ -39,6 +39,7 @@ from jsonargparse import auto_cli
 from torch import Tensor
 
 from selfcontrast import cosine_kmeans
+from selfcontrast.clustering import Engine
 
 CLUSTERS, ITERATIONS, SIDE = 3, 10, 473
 # A library that takes more than this many times our time at the paper's size would take minutes at twice the batch.
@@ -51,13 +52,13 @@ READING: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def ours(features: Tensor, centres: Tensor, iterations: int) -> Tensor:
-    return cosine_kmeans(features, centres.shape[1], iterations=iterations, init=centres).flatten(1)
+def ours(features: Tensor, centres: Tensor, iterations: int, engine: Engine = "auto") -> Tensor:
+    return cosine_kmeans(features, centres.shape[1], iterations=iterations, init=centres, engine=engine).flatten(1)
 
 
 def ours_by_faiss(features: Tensor, centres: Tensor, iterations: int) -> Tensor:
     faiss.omp_set_num_threads(torch.get_num_threads())
-    return cosine_kmeans(features, centres.shape[1], iterations=iterations, init=centres, engine="faiss").flatten(1)
+    return ours(features, centres, iterations, "faiss")
 
 
 def installed(distribution: str) -> bool:
@@ -118,9 +119,9 @@ def measured_size(size: str, features: Tensor, runs: Mapping[str, Clustering], r
     return rows
 
 
-def passes(read: Callable[[Tensor], Tensor], values: Tensor) -> None:
+def passes(read: Callable[[Tensor], Tensor], values: Tensor, times: int = ITERATIONS) -> None:
     """Read the values once for each iteration of the clustering."""
-    for _ in range(ITERATIONS):
+    for _ in range(times):
         read(values)
 
 
@@ -148,17 +149,22 @@ def share(labels: Tensor, others: Tensor) -> float:
     return (labels == others).double().mean().item()
 
 
+def alone(run: Clustering, features: Tensor, centres: Tensor) -> Tensor:
+    """The labels of each image without its batch."""
+    images = range(len(features))
+    return torch.cat([run(features[i : i + 1], centres[i : i + 1], ITERATIONS) for i in images])
+
+
 def properties(features: Tensor) -> dict[str, float]:
     """Shares of labels that are the same for an image without its batch, and for a part of it, masked or cropped."""
     centres = initial_centres(features, CLUSTERS)
     together = ours(features, centres, ITERATIONS)
-    alone = [ours(features[i : i + 1], centres[i : i + 1], ITERATIONS)[0] for i in range(len(features))]
     height, width = features.shape[2:]
     part = torch.arange(width) < 2 * width // 3
     valid = part.expand(len(features), height, width)
     run = partial(cosine_kmeans, num_clusters=CLUSTERS, iterations=ITERATIONS, init=centres)
     return {
-        "alone_as_in_batch": share(together, torch.stack(alone)),
+        "alone_as_in_batch": share(together, alone(ours, features, centres)),
         "masked_as_cropped": share(run(features, valid=valid)[..., part], run(features[..., part].contiguous())),
     }
 

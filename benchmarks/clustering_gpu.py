@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Literal
 
 import torch
-from clustering import CLUSTERS, ITERATIONS, READING, fastest_reading, installed, paired, share
+from clustering import CLUSTERS, ITERATIONS, READING, alone, fastest_reading, installed, ours, paired, passes, share
 from common.gpu_peers import GPU_PEERS
 from common.measure import Row, command, interleave, machine, publish, spread, waiting
 from common.peers import Clustering, initial_centres
@@ -22,14 +22,8 @@ from common.plain_kmeans import einsum_kmeans, exact_labels
 from jsonargparse import auto_cli
 from torch import Tensor
 
-from selfcontrast import cosine_kmeans
-
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels last": torch.channels_last}
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-
-
-def ours(features: Tensor, centres: Tensor, iterations: int, engine: Any) -> Tensor:
-    return cosine_kmeans(features, centres.shape[1], iterations=iterations, init=centres, engine=engine).flatten(1)
 
 
 def arms(device: str) -> tuple[dict[str, Clustering], dict[str, str]]:
@@ -59,11 +53,10 @@ def correctness(features: Tensor, run: Clustering) -> Row:
     """Shares of labels: as float64 Lloyd's, as those of an image alone, as those of a second run."""
     centres = initial_centres(features.float(), CLUSTERS)
     labels, again = run(features, centres, ITERATIONS), run(features, centres, ITERATIONS)
-    alone = [run(features[i : i + 1], centres[i : i + 1], ITERATIONS)[0] for i in range(len(features))]
     exact = exact_labels(features.float().cpu(), centres.cpu(), ITERATIONS)
     return {
         "labels_as_float64": share(labels.cpu(), exact),
-        "alone_as_in_batch": share(labels, torch.stack(alone)),
+        "alone_as_in_batch": share(labels, alone(run, features, centres)),
         "labels_as_again": share(labels, again),
     }
 
@@ -80,7 +73,9 @@ def measured(name: str, features: Tensor, runs: dict[str, Clustering], rounds: i
         except Exception as error:
             rows.append({"arm": arm, "size": name, "not_run": f"{type(error).__name__}: {error}"[:200]})
     flat = features.flatten().float()
-    reads = {read: waiting(partial(_passes, operation, flat), device) for read, operation in READING.items()}
+    reads = {
+        read: waiting(partial(passes, operation, flat, ITERATIONS + 1), device) for read, operation in READING.items()
+    }
     timed = interleave({**reads, **good}, rounds)
     floor = fastest_reading(timed)
     rows.append({"arm": "floor", "size": name, "measure": "seconds", **spread(floor)})
@@ -90,11 +85,6 @@ def measured(name: str, features: Tensor, runs: dict[str, Clustering], rounds: i
         ratios = {"times_floor": paired(seconds, floor), "times_ours": paired(seconds, timed[first].seconds)}
         rows.append({"arm": arm, "size": name, "measure": "seconds", **spread(seconds), **ratios, **found[arm]})
     return rows
-
-
-def _passes(read: Callable[[Tensor], Tensor], values: Tensor) -> None:
-    for _ in range(ITERATIONS + 1):
-        read(values)
 
 
 def main(

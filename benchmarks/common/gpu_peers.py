@@ -4,11 +4,10 @@ All get unit rows, as on a CPU. None of these has run yet: no GPU was there when
 missing, or whose call fails, gets a row that says so.
 """
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from common.peers import SEED, Clustering
+from common.peers import SEED, Clustering, faiss_kmeans, image_by_image
 
 
 def unit_rows(features: Tensor) -> Tensor:
@@ -34,8 +33,7 @@ def fastkmeans(features: Tensor, centres: Tensor, iterations: int) -> Tensor:
         kmeans = FastKMeans(pixels.shape[1], len(own), iterations, tol=-1.0, seed=SEED, device="cuda", use_triton=True)
         return torch.from_numpy(kmeans.fit_predict(pixels.cpu().numpy()))
 
-    pairs = zip(unit_rows(features), centres, strict=True)
-    return torch.stack([one(*pair) for pair in pairs]).to(features.device)
+    return image_by_image(one, unit_rows(features), centres).to(features.device)
 
 
 def cuml(features: Tensor, centres: Tensor, iterations: int) -> Tensor:
@@ -46,27 +44,14 @@ def cuml(features: Tensor, centres: Tensor, iterations: int) -> Tensor:
         kmeans = KMeans(len(own), max_iter=iterations, tol=0.0, init=cupy.asarray(own), n_init=1)
         return torch.as_tensor(kmeans.fit_predict(cupy.asarray(pixels)), device=pixels.device).long()
 
-    return torch.stack([one(*pair) for pair in zip(unit_rows(features), centres, strict=True)])
+    return image_by_image(one, unit_rows(features), centres)
 
 
 def faiss_gpu(features: Tensor, centres: Tensor, iterations: int) -> Tensor:
-    import faiss
+    def one(pixels: Tensor, own: Tensor) -> Tensor:
+        return faiss_kmeans(pixels, own, iterations, gpu=True)
 
-    def one(pixels: np.ndarray, own: np.ndarray) -> Tensor:
-        kmeans = faiss.Kmeans(
-            pixels.shape[1],
-            len(own),
-            niter=iterations,
-            spherical=True,
-            gpu=True,
-            max_points_per_centroid=len(pixels),
-            min_points_per_centroid=1,
-        )
-        kmeans.train(pixels, init_centroids=own)
-        return torch.from_numpy(kmeans.assign(pixels)[1])
-
-    pairs = zip(unit_rows(features).cpu().numpy(), centres.cpu().numpy(), strict=True)
-    return torch.stack([one(*pair) for pair in pairs]).to(features.device)
+    return image_by_image(one, unit_rows(features).cpu(), centres.cpu()).to(features.device)
 
 
 # Each with the distribution that it needs.

@@ -38,11 +38,13 @@ def unit_rows(features: Tensor) -> Tensor:
     return torch.div(pixels, torch.linalg.vector_norm(pixels, dim=2, keepdim=True), out=pixels if copied else None)
 
 
-def _image_by_image(one: Callable[[Tensor, Tensor], Tensor], pixels: Tensor, centres: Tensor) -> Tensor:
+def image_by_image(one: Callable[[Tensor, Tensor], Tensor], pixels: Tensor, centres: Tensor) -> Tensor:
     return torch.stack([one(*pair) for pair in zip(pixels, centres, strict=True)])
 
 
-def _faiss_kmeans(pixels: Tensor, centres: Tensor, iterations: int, weights: Tensor | None = None) -> Tensor:
+def faiss_kmeans(
+    pixels: Tensor, centres: Tensor, iterations: int, weights: Tensor | None = None, *, gpu: bool = False
+) -> Tensor:
     import faiss
 
     faiss.omp_set_num_threads(torch.get_num_threads())
@@ -53,6 +55,7 @@ def _faiss_kmeans(pixels: Tensor, centres: Tensor, iterations: int, weights: Ten
         clusters,
         niter=iterations,
         spherical=True,
+        gpu=gpu,
         max_points_per_centroid=len(pixels),
         min_points_per_centroid=1,
     )
@@ -61,7 +64,7 @@ def _faiss_kmeans(pixels: Tensor, centres: Tensor, iterations: int, weights: Ten
 
 
 def faiss_on_unit_rows(features: Tensor, centres: Tensor, iterations: int) -> Tensor:
-    return _image_by_image(lambda x, own: _faiss_kmeans(x, own, iterations), unit_rows(features), centres)
+    return image_by_image(lambda x, own: faiss_kmeans(x, own, iterations), unit_rows(features), centres)
 
 
 def faiss_with_weights(features: Tensor, centres: Tensor, iterations: int) -> Tensor:
@@ -69,7 +72,7 @@ def faiss_with_weights(features: Tensor, centres: Tensor, iterations: int) -> Te
     pixels = rows(features)
     weights = torch.linalg.vector_norm(pixels, dim=2).reciprocal()
     return torch.stack(
-        [_faiss_kmeans(*image[:2], iterations, image[2]) for image in zip(pixels, centres, weights, strict=True)]
+        [faiss_kmeans(*image[:2], iterations, image[2]) for image in zip(pixels, centres, weights, strict=True)]
     )
 
 
@@ -82,7 +85,7 @@ def scikit_learn(features: Tensor, centres: Tensor, iterations: int) -> Tensor:
         )
         return torch.from_numpy(kmeans.fit(pixels.numpy()).labels_).long()
 
-    return _image_by_image(one, unit_rows(features), centres)
+    return image_by_image(one, unit_rows(features), centres)
 
 
 def pt_kmeans(features: Tensor, centres: Tensor, iterations: int) -> Tensor:
@@ -92,7 +95,7 @@ def pt_kmeans(features: Tensor, centres: Tensor, iterations: int) -> Tensor:
         settings = {"distance_metric": "cosine", "x_pre_normalized": True, "initial_centers": own, "tol": 0.0}
         return kmeans(pixels, len(own), iterations, **settings)[1]
 
-    return _image_by_image(one, unit_rows(features), centres)
+    return image_by_image(one, unit_rows(features), centres)
 
 
 def _fast_pytorch_kmeans(pixels: Tensor, centres: Tensor, iterations: int, mode: str) -> Tensor:
@@ -103,7 +106,7 @@ def _fast_pytorch_kmeans(pixels: Tensor, centres: Tensor, iterations: int, mode:
         kmeans.fit(pixels, centroids=own)
         return kmeans.predict(pixels)
 
-    return _image_by_image(one, pixels, centres)
+    return image_by_image(one, pixels, centres)
 
 
 def fast_pytorch_kmeans_cosine(features: Tensor, centres: Tensor, iterations: int) -> Tensor:
@@ -148,7 +151,7 @@ def kmeans_pytorch(features: Tensor, centres: Tensor, iterations: int) -> Tensor
         return library.kmeans_predict(pixels, moved, distance="cosine")
 
     with contextlib.redirect_stdout(io.StringIO()):
-        return _image_by_image(one, unit_rows(features), centres)
+        return image_by_image(one, unit_rows(features), centres)
 
 
 def flash_kmeans(features: Tensor, centres: Tensor, iterations: int) -> Tensor:
@@ -178,7 +181,7 @@ def fastkmeans(features: Tensor, centres: Tensor, iterations: int) -> Tensor:
         kmeans = FastKMeans(pixels.shape[1], len(own), iterations, tol=-1.0, seed=SEED, device="cpu")
         return torch.from_numpy(kmeans.fit_predict(pixels.numpy()))
 
-    return _image_by_image(one, unit_rows(features), centres)
+    return image_by_image(one, unit_rows(features), centres)
 
 
 # Each with the distribution on PyPI that it needs.

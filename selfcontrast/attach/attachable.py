@@ -6,7 +6,7 @@ from typing import Any
 from torch import nn
 
 from selfcontrast.attach.hooks import Uncopied
-from selfcontrast.attach.host import Call, CosineHost, Host, matching
+from selfcontrast.attach.host import Call, CosineHost, Host, feature_calls, matching
 from selfcontrast.attach.presets import ASK
 from selfcontrast.errors import require, shown
 
@@ -31,16 +31,12 @@ def check_attachable(model: nn.Module, host: Host | CosineHost) -> None:
         repr(host.mask),
         "name the query's mask, or set mask=None and use attachment.episode(mask)",
     )
-    switch = host.losses_off if isinstance(host, CosineHost) else None
-    require(
-        switch in (None, "training") or switch in takes,
-        "host.losses_off",
-        f"'training' or an argument of {type(model).__name__}.forward: {', '.join(takes)}",
-        repr(switch),
-        "name what switches the model's own losses off, or leave it out",
-    )
     for name in named_modules(host):
         matching(model, name)
+    if isinstance(host, CosineHost):
+        _check_output(host, type(model).__name__, list(takes))
+    else:
+        _check_mechanism(host)
     if isinstance(host, CosineHost):
         require(
             host.output is not None or host.background is not None,
@@ -49,14 +45,30 @@ def check_attachable(model: nn.Module, host: Host | CosineHost) -> None:
             "None",
             "name it, as output='[0]'",
         )
-    _check_mechanism(host)
 
 
-def _check_mechanism(host: Host | CosineHost) -> None:
-    """Refuse a fold that would need a prototype before the host forms it."""
-    background = isinstance(host, Host) and any(entry.holds == "background" for entry in host.entries)
+def _check_output(host: CosineHost, model: str, takes: list[str]) -> None:
+    """Refuse a cosine host whose logits could not be read, or that has no such switch for its losses."""
     require(
-        not background or (isinstance(host, Host) and host.mechanism == "replay"),
+        host.losses_off in (None, "training", *takes),
+        "host.losses_off",
+        f"'training' or an argument of {model}.forward: {', '.join(takes)}",
+        repr(host.losses_off),
+        "name what switches the model's own losses off, or leave it out",
+    )
+    require(
+        host.output is not None or host.background is not None,
+        "host.output",
+        "the item of the forward's output that holds the logits, where the host has no background prototype",
+        "None",
+        "name it, as output='[0]'",
+    )
+
+
+def _check_mechanism(host: Host) -> None:
+    """Refuse a fold that would need a prototype before the host forms it."""
+    require(
+        host.mechanism == "replay" or all(entry.holds == "foreground" for entry in host.entries),
         "host.mechanism",
         "replay, where an entry holds the background's prototype, which gives way to the foreground's",
         "fold",
@@ -90,13 +102,11 @@ def check_arguments(model: nn.Module, called: str, arguments: tuple[Any, ...], k
 def named_modules(host: Host | CosineHost) -> list[str]:
     """Every module that a host names."""
     if isinstance(host, CosineHost):
-        features = [host.features] if isinstance(host.features, str) else host.features
-        return [Call.parse(call).module for call in (*features, host.high_level)]
+        return [Call.parse(call).module for call in (*feature_calls(host), host.high_level)]
     calls = [
-        host.features,
+        *feature_calls(host),
         host.high_level,
         *(entry.call for entry in host.entries),
-        *(entry.features for entry in host.entries if entry.features is not None),
         *(exit.call for exit in host.exits),
     ]
     return [

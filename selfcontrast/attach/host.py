@@ -209,6 +209,18 @@ class CosineHost:
     experimental: str | None = None
 
 
+def feature_calls(host: Host | CosineHost) -> list[str]:
+    """The calls that give what is compared, the host's own first.
+
+    >>> feature_calls(CosineHost(("fine", "coarse"), "deep", foreground=0, background=None))
+    ['fine', 'coarse']
+    """
+    if isinstance(host, CosineHost):
+        return [host.features] if isinstance(host.features, str) else list(host.features)
+    others = [entry.features for entry in host.entries if entry.features is not None]
+    return list(dict.fromkeys([host.features, *others]))
+
+
 def matching(model: nn.Module, pattern: str, argument: str = "host") -> dict[str, nn.Module]:
     """The modules that a name stands for, `*` for each index of a list; `.forward` behind it says how it is called.
 

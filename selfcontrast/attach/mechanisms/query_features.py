@@ -10,7 +10,7 @@ from torch import Tensor
 
 from selfcontrast.attach.checkpointing import OutsideCheckpoint, recomputing
 from selfcontrast.attach.hooks import Hooks
-from selfcontrast.attach.host import Call, CosineHost, Entry, Exit, Host
+from selfcontrast.attach.host import Call, CosineHost, Entry, Exit, Host, feature_calls
 from selfcontrast.attach.mechanisms.counterparts import counterpart, first_prototype
 from selfcontrast.attach.mechanisms.token_grid import channels_first, channels_last, refuse_other_tokens
 from selfcontrast.auxiliary import SelfContrastiveAuxiliary
@@ -90,10 +90,7 @@ class QueryFeatures:
     @property
     def feature_calls(self) -> list[str]:
         """The calls that give features, the host's own first."""
-        if isinstance(self._host, CosineHost):
-            return [self._host.features] if isinstance(self._host.features, str) else list(self._host.features)
-        others = [entry.features for entry in self._host.entries if entry.features is not None]
-        return list(dict.fromkeys([self._host.features, *others]))
+        return feature_calls(self._host)
 
     @property
     def features(self) -> dict[str, Tensor]:

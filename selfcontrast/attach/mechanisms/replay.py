@@ -58,22 +58,14 @@ class Replay:
         def note(name: str, arguments: list[Any], keywords: dict[str, Any]) -> None:
             refuse_checkpointed(name)
             self._memory.stop()
-            noting(self._model, self._query, entry)(name, arguments, keywords)
+
+            def keep(merged: Tensor) -> Tensor:
+                self._query.note(entry, name, merged)
+                return merged
+
+            change_argument(self._model.get_submodule(name), entry, keep, arguments, keywords)
 
         return note
-
-
-def noting(model: nn.Module, query: QueryFeatures, entry: Entry) -> Before:
-    """What to do before an entry in the host's own forward, so that a second forward finds what it asks for."""
-
-    def note(name: str, arguments: list[Any], keywords: dict[str, Any]) -> None:
-        def keep(merged: Tensor) -> Tensor:
-            query.note(entry, name, merged)
-            return merged
-
-        change_argument(model.get_submodule(name), entry, keep, arguments, keywords)
-
-    return note
 
 
 def second_forward(

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm  # pyright: ignore[reportPrivateUsage]
 
-_OWN = frozenset(vars(nn.Module()))
+# What every module holds of torch's own.
+OWN = frozenset(vars(nn.Module()))
 
 
 @contextmanager
@@ -34,7 +35,7 @@ def undisturbed(model: nn.Module) -> Generator[None]:
     kept = [(holder, dict(holder)) for module in model.modules() for holder in _holders(module)]
     try:
         for holder, before in kept:
-            holder.update({name: _copied(value, copies) for name, value in before.items() if name not in _OWN})
+            holder.update({name: _copied(value, copies) for name, value in before.items() if name not in OWN})
         yield
     finally:
         for holder, before in kept:

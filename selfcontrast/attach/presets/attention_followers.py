@@ -1,7 +1,9 @@
 """IPMT and AENet, which attend from the query to the support beside their comparison."""
 
-from selfcontrast.attach.host import Doubled, Entry, Exit, Host
-from selfcontrast.attach.presets.attention_family import SUPPORT_IS_SEEN
+from dataclasses import replace
+
+from selfcontrast.attach.host import Entry, Exit, Host
+from selfcontrast.attach.presets.attention_family import ATTENTION_FAMILY, SUPPORT_IS_SEEN
 
 ATTENTION_FOLLOWERS: dict[str, Host] = {
     # Its first prediction, an exit, says where its transformer looks: a fold would give that of the host alone.
@@ -15,28 +17,9 @@ ATTENTION_FOLLOWERS: dict[str, Host] = {
         criterion="criterion",
         experimental=SUPPORT_IS_SEEN,
     ),
-    "aenet_hdmnet": Host(
-        features="down_query",
-        high_level="layer4",
-        entries=(Entry("query_merge", "C:2C", prior="2C:", prior_scale=10.0),),
-        exits=(Exit("transformer[0]"),),
-        mask="y_m",
-        doubled=(Doubled("transformer", 1), Doubled("transformer", 2), Doubled("transformer", 3, fill="prior")),
-        criterion="criterion",
-        experimental=SUPPORT_IS_SEEN,
-    ),
-    "aenet_sccan": Host(
-        features="down_query",
-        high_level="layer4",
-        entries=(Entry("init_merge_query", "C:2C", prior="2C:"),),
-        exits=(Exit("cls_meta"),),
-        mask="y_m",
-        doubled=(Doubled("transformer", 1), Doubled("transformer", 2)),
-        # It judges what the transformer gives beside the query's features.
-        cut=("criterion_bce",),
-        criterion="criterion_dice",
-        experimental=SUPPORT_IS_SEEN,
-    ),
+    "aenet_hdmnet": ATTENTION_FAMILY["hdmnet"],
+    # Its criterion judges what the transformer gives beside the query's features.
+    "aenet_sccan": replace(ATTENTION_FAMILY["sccan"], high_level="layer4", cut=("criterion_bce",)),
     # It draws which pixels of the support it attends to: in a fold, also what the host alone would draw is another.
     "aenet_cyctr": Host(
         features="down_query",

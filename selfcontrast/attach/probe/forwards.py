@@ -1,7 +1,6 @@
 """The same training forward again and again, with some of its arguments changed; the model is left as it was."""
 
 import inspect
-import random
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -11,13 +10,12 @@ from math import prod
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from selfcontrast.attach.following import image_leaves, other_image
-from selfcontrast.attach.mechanisms.undisturbed import undisturbed
+from selfcontrast.attach.verify import seeded
 
 PATIENCE = 3.0
 """Seconds after which the probe says what it does."""
@@ -72,12 +70,13 @@ class Forwards:
         own = [value.clone() if isinstance(value, Tensor) else value for value in own]
         bound = inspect.BoundArguments(self._bound.signature, self._bound.arguments)
         bound.arguments = pytree.tree_unflatten(own, self._structure)
-        with undisturbed(self.model), torch.no_grad():
-            torch.manual_seed(0)  # pyright: ignore[reportUnknownMemberType]
-            np.random.seed(0)
-            random.seed(0)
+
+        def forward() -> Any:
             with within():
                 return self.model(*bound.args, **bound.kwargs)
+
+        with torch.no_grad():
+            return seeded(self.model, forward)
 
     def other_images(self, group: str) -> dict[int, Tensor]:
         """Noise in the place of all images of a group."""

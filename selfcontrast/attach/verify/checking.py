@@ -4,7 +4,7 @@ from typing import Any
 
 from selfcontrast.attach.verify.attached import Attached
 from selfcontrast.attach.verify.features import features_learn
-from selfcontrast.attach.verify.forwards import Batch, random_numbers_kept, seeded, without_dropout
+from selfcontrast.attach.verify.forwards import Batch, random_numbers_kept, traced, without_dropout
 from selfcontrast.attach.verify.gradients import gradients_of, reaches_comparison, same_gradient
 from selfcontrast.attach.verify.images import images_followed
 from selfcontrast.attach.verify.report import CheckReport
@@ -18,7 +18,7 @@ def check_attachment(attachment: Attached, arguments: tuple[Any, ...], keywords:
     model, batch = attachment.model, Batch(arguments, keywords)
     with without_dropout(model), random_numbers_kept(attachment.auxiliary.generator):
         plain = plain_forwards(model, batch)
-        outputs, traces = seeded(model, lambda: batch.call(model))
+        outputs, traces = traced(model, lambda: batch.call(model))
         assert attachment.contrast is not None
         judged = attachment.contrast.target != attachment.auxiliary.ignore_index
         fix = "take a batch that shows some"

@@ -14,9 +14,8 @@ from torch.nn.modules.dropout import _DropoutNd  # pyright: ignore[reportPrivate
 from torch.utils import _pytree as pytree
 
 from selfcontrast.attach.mechanisms.memory import replaced_forwards
-from selfcontrast.attach.mechanisms.undisturbed import undisturbed
+from selfcontrast.attach.mechanisms.undisturbed import OWN, undisturbed
 
-_OWN = frozenset(vars(nn.Module()))
 if TYPE_CHECKING:
     Trace: TypeAlias = "Tensor | list[Trace] | dict[str, Trace] | complex | str | None"
 else:
@@ -60,16 +59,20 @@ def _own(leaf: Any) -> Any:
     return copy(cast(Any, leaf)) if isinstance(leaf, (set, dict, list)) else leaf
 
 
-def seeded(model: nn.Module, forward: Callable[[], Any]) -> tuple[Any, Traces]:
-    """What a forward from a fixed seed returns, and the traces it left in the model, which is put back as it was."""
+def seeded(model: nn.Module, forward: Callable[[], Any]) -> Any:
+    """What a forward from a fixed seed returns; the model is put back as it was."""
     with undisturbed(model):
         # Weights that autocast rounded under no_grad would carry no gradient.
         torch.clear_autocast_cache()
         torch.manual_seed(0)  # pyright: ignore[reportUnknownMemberType]
         np.random.seed(0)
         random.seed(0)
-        outputs = forward()
-        return outputs, traces_of(model)
+        return forward()
+
+
+def traced(model: nn.Module, forward: Callable[[], Any]) -> tuple[Any, Traces]:
+    """What a forward from a fixed seed returns, and the traces that it left in the model."""
+    return seeded(model, lambda: (forward(), traces_of(model)))
 
 
 def traces_of(model: nn.Module) -> Traces:
@@ -82,7 +85,7 @@ def traces_of(model: nn.Module) -> Traces:
     """
     found: Traces = {}
     for name, module in cast(Iterable[tuple[str, nn.Module]], model.named_modules()):
-        attributes = {key: value for key, value in vars(module).items() if key not in _OWN}
+        attributes = {key: value for key, value in vars(module).items() if key not in OWN}
         for key, value in [*module.named_buffers(recurse=False), *attributes.items()]:
             found[f"{name}.{key}".lstrip(".")] = _plain(value, 3)
     return found

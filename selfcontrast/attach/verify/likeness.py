@@ -8,8 +8,9 @@ from selfcontrast.attach.host import CosineHost
 from selfcontrast.attach.mechanisms.exchange import Exchange
 from selfcontrast.attach.mechanisms.query_features import QueryFeatures
 from selfcontrast.attach.verify.attached import Attached
-from selfcontrast.attach.verify.forwards import Batch, seeded
+from selfcontrast.attach.verify.forwards import Batch
 from selfcontrast.attach.verify.report import Verdict
+from selfcontrast.attach.verify.second_comparison import listened
 
 
 class _Alike(QueryFeatures):
@@ -28,23 +29,15 @@ def class_of_likeness(attachment: Attached, batch: Batch) -> Verdict:
     if not isinstance(host, CosineHost) or host.output is None:
         return True, ""
     query = _Alike(attachment.auxiliary, contrast.target, host)
-    exchange = Exchange(model, host, query)
 
     def surplus(sign: float) -> float:
         """How much class 1 is ahead of class 0."""
         query.sign = sign
-        arguments, keywords = batch.fresh()
-        (exit,), _ = seeded(model, lambda: exchange.finish(list(arguments), keywords))
-        return float((exit.logits[:, 1] - exit.logits[:, 0]).mean())
+        logits = exchanged().logits
+        return float((logits[:, 1] - logits[:, 0]).mean())
 
-    arguments, keywords = batch.fresh()
-    with fixed_statistics(model), torch.no_grad():
-        exchange.open(list(arguments), keywords)
-        try:
-            seeded(model, lambda: model.forward(*arguments, **keywords))
-            like, unlike = surplus(1.0), surplus(-1.0)
-        finally:
-            exchange.close()
+    with fixed_statistics(model), torch.no_grad(), listened(model, Exchange(model, host, query), batch) as exchanged:
+        like, unlike = surplus(1.0), surplus(-1.0)
     if like > unlike:
         return True, ""
     place = f"the similarity at place {host.foreground}"

@@ -20,7 +20,7 @@ from selfcontrast.attach.mechanisms.query_features import QueryFeatures
 from selfcontrast.attach.mechanisms.replay import compared
 from selfcontrast.attach.verify.attached import Attached
 from selfcontrast.attach.verify.forwards import Batch, seeded
-from selfcontrast.attach.verify.second_comparison import second_comparison
+from selfcontrast.attach.verify.second_comparison import listened, second_comparison
 from selfcontrast.errors import values_of
 
 # A channel that changes by less, as a share of its largest value, follows nothing: sums may round differently.
@@ -125,14 +125,8 @@ def _exchange(attachment: Attached, host: CosineHost, batch: Batch) -> dict[Plac
     """The foreground's prototypes in a forward of a cosine host, and the logits with the map in their place."""
     assert attachment.query is not None
     exchange = Exchange(attachment.model, host, attachment.query)
-    arguments, keywords = batch.fresh()
-    exchange.open(list(arguments), keywords)
-    try:
-        seeded(attachment.model, lambda: attachment.model.forward(*arguments, **keywords))
-        arguments, keywords = batch.fresh()
-        (exit,), _ = seeded(attachment.model, lambda: exchange.finish(list(arguments), keywords))
-    finally:
-        exchange.close()
+    with listened(attachment.model, exchange, batch) as exchanged:
+        exit = exchanged()
     found = {
         Place("prototype", f"the prototype at place {host.foreground} of {call}", rows[0]): one.detach()
         for (call, rows), one in exchange.prototypes.items()

@@ -1,10 +1,13 @@
 """The pass is what it should be: a whole second forward of the host with the map in the prototype's place gives it."""
 
-from torch import Tensor
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+from torch import Tensor, nn
 
 from selfcontrast.attach.checkpointing import KeepEverything
 from selfcontrast.attach.host import Host
-from selfcontrast.attach.mechanisms.exchange import explicit_exchange
+from selfcontrast.attach.mechanisms.exchange import Exchange, explicit_exchange
 from selfcontrast.attach.mechanisms.query_features import ExitLogits
 from selfcontrast.attach.mechanisms.replay import second_forward
 from selfcontrast.attach.verify.attached import Attached
@@ -31,8 +34,25 @@ def second_comparison(attachment: Attached, batch: Batch) -> tuple[Tensor, ...]:
                 return second_forward(model, host, query, arguments, keywords)
             return explicit_exchange(model, host, query, arguments, keywords)
 
-    exits, _ = seeded(model, forward)
-    return tuple(one.logits for one in exits)
+    return tuple(one.logits for one in seeded(model, forward))
+
+
+@contextmanager
+def listened(model: nn.Module, exchange: Exchange, batch: Batch) -> Generator[Callable[[], ExitLogits]]:
+    """Inside, an exchange has listened to a forward, and each call gives the logits of one that it exchanges."""
+
+    def exchanged() -> ExitLogits:
+        arguments, keywords = batch.fresh()
+        (exit,) = seeded(model, lambda: exchange.finish(list(arguments), keywords))
+        return exit
+
+    arguments, keywords = batch.fresh()
+    exchange.open(list(arguments), keywords)
+    try:
+        seeded(model, lambda: model.forward(*arguments, **keywords))
+        yield exchanged
+    finally:
+        exchange.close()
 
 
 def equals(attachment: Attached, logits: Logits, explicit: tuple[Tensor, ...]) -> Finding:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from selfcontrast.attach.verify.forwards import Batch, Trace, Traces, seeded, traces_of
+from selfcontrast.attach.verify.forwards import Batch, Trace, Traces, traced, traces_of
 from selfcontrast.attach.verify.report import Finding, alike
 from selfcontrast.errors import call_theirs, require
 
@@ -29,9 +29,9 @@ def plain_forwards(model: nn.Module, batch: Batch) -> Plain:
     before = traces_of(model)
     with torch.no_grad():
         # Without gradients an attachment makes no pass.
-        outputs, traces = seeded(model, lambda: call_theirs(lambda: batch.call(model), (), lambda: ALONE))
+        outputs, traces = traced(model, lambda: call_theirs(lambda: batch.call(model), (), lambda: ALONE))
         left = differing(before, traces_of(model))
-        again, others = seeded(model, lambda: batch.call(model))
+        again, others = traced(model, lambda: batch.call(model))
     same = alike("", outputs, again)
     changed = ", ".join(f"{name} ({how})" for name, how in list((left or differing(before, traces)).items())[:3])
     require(

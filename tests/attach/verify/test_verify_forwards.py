@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from selfcontrast.attach.verify.forwards import Batch, random_numbers_kept, seeded, traces_of, without_dropout
+from selfcontrast.attach.verify.forwards import Batch, random_numbers_kept, traced, traces_of, without_dropout
 
 
 def draw() -> tuple[float, float, float]:
@@ -67,7 +67,7 @@ def test_a_seeded_forward_repeats_itself_and_leaves_the_model_as_it_was() -> Non
         model.seen.append(1)
         return model(torch.rand(4, 1))
 
-    (one, traces), (other, _) = seeded(model, forward), seeded(model, forward)
+    (one, traces), (other, _) = traced(model, forward), traced(model, forward)
     assert torch.equal(one, other)
     assert traces["seen"] == [1] and traces["num_batches_tracked"] == 1
     assert model.seen == [] and model.num_batches_tracked == 0

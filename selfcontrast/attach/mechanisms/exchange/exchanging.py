@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from selfcontrast.attach.hooks import Hooks, check_fired
 from selfcontrast.attach.host import Call, CosineHost
-from selfcontrast.attach.mechanisms.exchange.listening import Listener
+from selfcontrast.attach.mechanisms.exchange.listening import Listener, listening_to
 from selfcontrast.attach.mechanisms.exchange.similarities import Distance, EntryByEntry, Similarity
 from selfcontrast.attach.mechanisms.memory import Memory, before_comparison
 from selfcontrast.attach.mechanisms.query_features import ExitLogits, QueryFeatures, pick_item
@@ -200,13 +200,9 @@ def _without_losses(
 
 
 def _forward(model: nn.Module, listener: Listener, arguments: Sequence[Any], keywords: dict[str, Any]) -> Any:
-    hooks, (own, named) = Hooks(model), copied_arguments(arguments, keywords)
-    listener.open(hooks)
-    try:
+    own, named = copied_arguments(arguments, keywords)
+    with listening_to(model, listener):
         return model.forward(*own, **named)
-    finally:
-        hooks.remove()
-        listener.close()
 
 
 def _holders(query: QueryFeatures) -> set[str]:

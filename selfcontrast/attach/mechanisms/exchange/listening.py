@@ -1,10 +1,11 @@
 """Listening to a forward of a cosine host: what compares the query's features with prototypes, and in what order."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch._C import _len_torch_function_stack  # pyright: ignore
 from torch.overrides import TorchFunctionMode, _pop_mode, _push_mode  # pyright: ignore
 
@@ -156,3 +157,15 @@ class Listener(TorchFunctionMode):
                 "name the call that gives the query's features, give a mask for each query image, and count the "
                 "similarities of one image from 0",
             )
+
+
+@contextmanager
+def listening_to(model: nn.Module, listener: Listener) -> Generator[None]:
+    """A context in which a forward of the model is listened to."""
+    hooks = Hooks(model)
+    listener.open(hooks)
+    try:
+        yield
+    finally:
+        hooks.remove()
+        listener.close()

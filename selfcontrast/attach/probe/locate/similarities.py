@@ -3,16 +3,13 @@
 Axes: B query images, P prototypes, h x w the feature grid.
 """
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from selfcontrast.attach.hooks import Hooks
 from selfcontrast.attach.host import CosineHost
-from selfcontrast.attach.mechanisms.exchange import Listener
+from selfcontrast.attach.mechanisms.exchange import Listener, listening_to
 from selfcontrast.attach.mechanisms.exchange.similarities import Similarity
 from selfcontrast.attach.mechanisms.query_features import QueryFeatures
 from selfcontrast.attach.probe.forwards import Forwards
@@ -87,17 +84,9 @@ def listen(
     query = QueryFeatures(SelfContrastiveAuxiliary(), torch.zeros(queries, *forwards.size), host)
     listener = _Listener(host, query, heard, lower)
 
-    @contextmanager
-    def listening() -> Generator[None]:
-        hooks = Hooks(forwards.model)
-        listener.open(hooks)
-        try:
-            yield
-        finally:
-            hooks.remove()
-            listener.close()
-
-    heard.returned = tensors_by_place(forwards.run(purpose, changes or {}, listening))
+    heard.returned = tensors_by_place(
+        forwards.run(purpose, changes or {}, lambda: listening_to(forwards.model, listener))
+    )
     return heard
 
 
