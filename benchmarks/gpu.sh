@@ -7,8 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 if [[ "${1:-}" == rehearse ]]; then
-    SELFCONTRAST_RESULTS="$(mktemp -d)"
-    export SELFCONTRAST_RESULTS
+    export SELFCONTRAST_RESULTS="${SELFCONTRAST_RESULTS:-$(mktemp -d)}"
     python benchmarks/clustering_gpu.py --device cpu --batch 1 --channels 16 --size 6 --rounds 1
     python benchmarks/step.py --device cpu --batch 1 --size 65 --rounds 1 --name step_rehearsal
     exit

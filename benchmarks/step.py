@@ -7,16 +7,18 @@ A step is forward, backward and SGD of the reference PFENet in the ResNet-50 lay
 doubles the batch from the comparison on. `explicit` calls the comparison by its name. `replay` runs the model's forward
 a second time with remembered results up to the comparison. Rounds go through the arms in turn; a result is the ratio
 to the baseline's step of the same round. SCNet's own part is clustering, pooling, map and loss, forward and backward,
-on logits that cost nothing; PFENet's criterion, which judges the host too, has an arm of its own, and the own part one
-without it. Memory is the peak beyond what the process held before its only step.
+on logits that cost nothing; it has arms for channels last, bfloat16, and both. PFENet's criterion, which judges the
+host too, has an arm of its own, and the own part one without it. Memory is the peak beyond what the process held before
+its only step. `summary.bars` holds what is asked of a GPU, on any machine.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import torch
-from common.measure import command, interleave, machine, publish, spread, use_threads, waiting
+from common.measure import Row, command, interleave, machine, publish, spread, use_threads, waiting
 from common.training_steps import SEED, Episodes, episodes, parser, peaks, sgd
 from torch import Tensor, nn
 
@@ -25,6 +27,13 @@ from model.pfenet import PFENet  # isort: skip
 from selfcontrast import Entry, Exit, Host, SelfContrastiveAuxiliary
 
 WAYS = ("fold", "explicit", "replay")
+# Of the features: as the model makes them, and otherwise.
+KINDS: dict[str, dict[str, Any]] = {
+    "": {"memory_format": torch.contiguous_format},
+    ", channels last": {"memory_format": torch.channels_last},
+    ", bfloat16": {"dtype": torch.bfloat16, "memory_format": torch.contiguous_format},
+    ", bfloat16, channels last": {"dtype": torch.bfloat16, "memory_format": torch.channels_last},
+}
 HOST = Host(
     features="model.down_query",
     high_level="high_level",
@@ -92,31 +101,31 @@ def fresh_trainer(way: str, batch: int, size: int, device: str) -> Callable[[], 
 
 
 def own_parts(given: Episodes) -> dict[str, Callable[[], Tensor]]:
-    """The task without the comparison, on logits made in advance; the criterion alone; the task without it."""
+    """The task without the comparison, on logits made in advance, of each kind of features; its criterion aside."""
     network, auxiliary = build(given.query.device.type), SelfContrastiveAuxiliary()
     with torch.no_grad():
         encoded = network.model.encode(given.query, given.supports, given.support_masks)
         ready = network.model.compare(encoded.features, encoded.prototype_map, encoded.prior)
-    features = encoded.features.requires_grad_()
     logits = tuple(one.requires_grad_() for one in ready)
 
     def compare(features: Tensor, prototype_map: Tensor, prior: Tensor) -> tuple[Tensor, ...]:
         return (logits[0] + 0 * prototype_map[:, :2], *logits[1:])
 
-    def task(criterion: Callable[..., Tensor]) -> Tensor:
+    def task(features: Tensor, high_level: Tensor, criterion: Callable[..., Tensor]) -> Tensor:
         main_loss = logits[0].sum() * 0
-        return auxiliary(main_loss, features, encoded.high_level, given.y, compare, criterion, prior=encoded.prior)
+        return auxiliary(main_loss, features, high_level, given.y, compare, criterion, prior=encoded.prior)
 
     def learnt(form: Callable[[], Tensor]) -> Tensor:
         loss = form()
         loss.backward()
         return loss.detach()
 
-    losses = {
-        "own part": partial(task, network.model.loss),
-        "criterion": partial(network.model.loss, logits, given.y),
-        "own part without criterion": partial(task, lambda several, target: several[0].mean()),
-    }
+    losses = {"criterion": partial(network.model.loss, logits, given.y)}
+    for kind, kept in KINDS.items():
+        features, high_level = (one.to(**kept) for one in (encoded.features, encoded.high_level))
+        losses[f"own part{kind}"] = partial(task, features.requires_grad_(), high_level, network.model.loss)
+    usual = losses["own part"].args[:2]
+    losses["own part without criterion"] = partial(task, *usual, lambda several, target: several[0].mean())
     return {name: partial(learnt, form) for name, form in losses.items()}
 
 
@@ -164,6 +173,16 @@ def never_waits(call: Callable[[], object]) -> bool:
     return True
 
 
+def bars(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """What is asked of a GPU, as ratios to the baseline's step, beside what was measured."""
+    limits = {"fold": 1.40} | {f"own part{kind}": 0.03 for kind in KINDS}
+    measured = {row["arm"]: row["median"] for row in rows if row["measure"] == "times baseline"}
+    return [
+        {"arm": arm, "at most": limit, "measured": measured[arm], "met": measured[arm] <= limit}
+        for arm, limit in limits.items()
+    ]
+
+
 def main() -> None:
     description = parser(__doc__.splitlines()[0])
     description.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
@@ -204,6 +223,7 @@ def main() -> None:
             "inference is bit-equal": equal,
             "gigabytes allowed: baseline, one comparison's, 0.15 x the clustered features": round(allowed / 1e9, 3),
             "losses of the first step": {way: timed[way].first.item() for way in ("baseline", *WAYS)},
+            "bars": bars(rows),
             **unwaited,
         },
         "environment": machine(),

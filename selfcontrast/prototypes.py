@@ -18,6 +18,7 @@ from selfcontrast.errors import (
     values_are_free,
     values_of,
 )
+from selfcontrast.index_grids import nearest_cells, numbers
 from selfcontrast.precision import at_least_float32, autocast_off
 from selfcontrast.sampling import uniforms
 
@@ -78,14 +79,8 @@ def resize_nearest(grid: Tensor, size: tuple[int, int]) -> Tensor:
     height, width = grid.shape[-2:]
     if (height, width) == tuple(size):
         return grid
-    rows = _nearest(height, size[0], grid.device)
-    columns = rows if (width, size[1]) == (height, size[0]) else _nearest(width, size[1], grid.device)
+    rows, columns = nearest_cells(height, size[0], grid), nearest_cells(width, size[1], grid)
     return grid[..., rows[:, None], columns]
-
-
-def _nearest(old: int, new: int, device: torch.device) -> Int[Tensor, " new"]:
-    # The centre of each new cell, in whole numbers: (i + 1/2) * old / new.
-    return torch.arange(old, 2 * old * new, 2 * old, device=device) // (2 * new)
 
 
 def remove_foreground(
@@ -129,7 +124,7 @@ def regions_of(labels: Tensor, labelled: Tensor, foreground: Tensor, num_cluster
 
 
 def _one_hot(labels: Tensor, count: int) -> Bool[Tensor, "B K h w"]:
-    return labels[:, None] == torch.arange(count, device=labels.device)[:, None, None]
+    return labels[:, None] == numbers(count, labels)[:, None, None]
 
 
 def masked_average_pool(features: Tensor, masks: Tensor) -> Float[Tensor, "B K C"]:

@@ -10,7 +10,7 @@ PACKAGE = ROOT / "selfcontrast"
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
 # From the bottom up; a part may import what stands above it here, and nothing below.
 ORDER = (
-    *("errors", "precision", "sampling", "batchnorm"),
+    *("errors", "precision", "sampling", "index_grids", "batchnorm"),
     *("clustering.feature_matrix", "clustering.seeding", "clustering.lloyd", "clustering.faiss_engine"),
     *("clustering.triton_kernels", "clustering.triton_engine"),
     *("clustering.kmeans", "clustering.pyramid", "clustering"),
@@ -54,8 +54,8 @@ ORDER = (
 LATE = {"attach.attachable", "attach.attachment", "attach.host", "attach.presets"}
 # What a part may know although much more stands above it: only `attach` knows hooks, the method's steps know no model.
 KNOWS = {
-    "clustering": {"errors", "precision", "sampling", "clustering"},
-    "prototypes": {"errors", "precision", "sampling"},
+    "clustering": {"errors", "precision", "sampling", "index_grids", "clustering"},
+    "prototypes": {"errors", "precision", "sampling", "index_grids"},
     "loss": {"errors", "precision", "prototypes"},
 }
 

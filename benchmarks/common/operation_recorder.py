@@ -20,7 +20,10 @@ HOST_READS = {
     "unique_dim",
 }
 # Operations that compute nothing.
-_FREE = {"_unsafe_view", "_reshape_alias", "lift_fresh", "device", "promote_types", "scalar_tensor"}
+_FREE = {
+    *("_unsafe_view", "_reshape_alias", "lift_fresh", "device", "promote_types", "scalar_tensor"),
+    *("empty", "empty_strided", "empty_like", "new_empty", "new_empty_strided"),
+}
 
 
 class Recorder(TorchDispatchMode):

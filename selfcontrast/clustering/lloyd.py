@@ -10,6 +10,7 @@ from torch import Tensor
 
 from selfcontrast.clustering.feature_matrix import FeatureMatrix
 from selfcontrast.errors import values_are_free, values_of
+from selfcontrast.index_grids import numbers
 
 
 class Lloyd:
@@ -24,7 +25,7 @@ class Lloyd:
         self.weights = weights
         self._usable = (weights > 0)[:, None]
         self._unusable = ~self._usable
-        self._clusters = torch.arange(num_clusters, device=weights.device)[:, None]
+        self._clusters = numbers(num_clusters, weights)[:, None]
 
     def move(self, centres: Float[Tensor, "B K C"], iterations: int) -> Float[Tensor, "B K C"]:
         """The centres, unit vectors or zero, after so many iterations from the given ones."""
