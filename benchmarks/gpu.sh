@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 if [[ "${1:-}" == rehearse ]]; then
     export SELFCONTRAST_RESULTS="${SELFCONTRAST_RESULTS:-$(mktemp -d)}"
     python benchmarks/clustering_gpu.py --device cpu --batch 1 --channels 16 --size 6 --rounds 1
-    python benchmarks/step.py --device cpu --batch 1 --size 65 --rounds 1 --name step_rehearsal
+    python benchmarks/step.py --device cpu --batch 1 --size 65 --channels 16 --rounds 1 --name step_rehearsal
     exit
 fi
 

@@ -46,9 +46,9 @@ HOST = Host(
 class Network(nn.Module):
     """PFENet as its authors' code calls it: the forward takes the mask and, in training, returns the loss."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.model = PFENet(build_backbone("resnet50", weights=None))
+        self.model = PFENet(build_backbone("resnet50", weights=None), channels)
         self.high_level = nn.Identity()
 
     def forward(
@@ -66,14 +66,13 @@ class Network(nn.Module):
         return auxiliary(loss, encoded.features, encoded.high_level, y, **options)
 
 
-def build(device: str) -> Network:
+def build(device: str, channels: int) -> Network:
     torch.manual_seed(SEED)
-    return Network().to(device).train()
+    return Network(channels).to(device).train()
 
 
-def trainer(way: str, given: Episodes) -> Callable[[], Tensor]:
+def trainer(way: str, given: Episodes, network: Network) -> Callable[[], Tensor]:
     """A training step that returns its loss without waiting for it."""
-    network = build(given.query.device.type)
     optimizer = sgd(network)
     auxiliary = SelfContrastiveAuxiliary()
     if way in ("baseline", "explicit"):
@@ -95,14 +94,14 @@ def trainer(way: str, given: Episodes) -> Callable[[], Tensor]:
     return step
 
 
-def fresh_trainer(way: str, batch: int, size: int, device: str) -> Callable[[], Tensor]:
+def fresh_trainer(way: str, batch: int, size: int, device: str, channels: int) -> Callable[[], Tensor]:
     """The step with its own batch."""
-    return trainer(way, episodes(batch, size, device))
+    return trainer(way, episodes(batch, size, device), build(device, channels))
 
 
-def own_parts(given: Episodes) -> dict[str, Callable[[], Tensor]]:
+def own_parts(given: Episodes, network: Network) -> dict[str, Callable[[], Tensor]]:
     """The task without the comparison, on logits made in advance, of each kind of features; its criterion aside."""
-    network, auxiliary = build(given.query.device.type), SelfContrastiveAuxiliary()
+    auxiliary = SelfContrastiveAuxiliary()
     with torch.no_grad():
         encoded = network.model.encode(given.query, given.supports, given.support_masks)
         ready = network.model.compare(encoded.features, encoded.prototype_map, encoded.prior)
@@ -129,9 +128,8 @@ def own_parts(given: Episodes) -> dict[str, Callable[[], Tensor]]:
     return {name: partial(learnt, form) for name, form in losses.items()}
 
 
-def saved_by_comparison(given: Episodes) -> int:
+def saved_by_comparison(given: Episodes, network: Network) -> int:
     """Bytes that one comparison saves for its backward."""
-    network = build(given.query.device.type)
     encoded = network.model.encode(given.query, given.supports, given.support_masks)
     storages: dict[int, int] = {}
 
@@ -145,16 +143,15 @@ def saved_by_comparison(given: Episodes) -> int:
     return sum(storages.values())
 
 
-def inference(given: Episodes) -> dict[str, Callable[[], Tensor]]:
+def inference(given: Episodes, plain: Network, attached: Network) -> dict[str, Callable[[], Tensor]]:
     """Forwards in eval mode, with and without the task attached."""
-    plain, attached = build(given.query.device.type).eval(), build(given.query.device.type).eval()
     SelfContrastiveAuxiliary().attach(attached, HOST)
 
     def predict(network: Network) -> Tensor:
         with torch.no_grad():
             return network(*given)
 
-    return {"inference": partial(predict, plain), "inference, attached": partial(predict, attached)}
+    return {"inference": partial(predict, plain.eval()), "inference, attached": partial(predict, attached.eval())}
 
 
 def never_waits(call: Callable[[], object]) -> bool:
@@ -186,15 +183,18 @@ def bars(rows: Sequence[Row]) -> list[dict[str, Any]]:
 def main() -> None:
     description = parser(__doc__.splitlines()[0])
     description.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    description.add_argument("--channels", type=int, default=256, help="of the host's head")
     description.add_argument("--name", help="of the file in results/, instead of step or step_cuda")
     options = description.parse_args()
     use_threads(options.threads)
-    measured = peaks(fresh_trainer, ("baseline", *WAYS), options.batch, options.size, options.device)
+    kept = (options.batch, options.size, options.device, options.channels)
+    measured = peaks(fresh_trainer, ("baseline", *WAYS), *kept)
     given = episodes(options.batch, options.size, options.device)
-    predictions = inference(given)
+    fresh = partial(build, options.device, options.channels)
+    predictions = inference(given, fresh(), fresh())
     equal = torch.equal(*(predict() for predict in predictions.values()))
-    arms: dict[str, Callable[[], object]] = {way: trainer(way, given) for way in ("baseline", *WAYS)}
-    parts = own_parts(given)
+    arms: dict[str, Callable[[], object]] = {way: trainer(way, given, fresh()) for way in ("baseline", *WAYS)}
+    parts = own_parts(given, fresh())
     arms |= {**parts, **predictions}
     on_gpu = options.device == "cuda"
     unwaited = {"the host never waits for the GPU": {name: never_waits(arms[name]) for name in arms}} if on_gpu else {}
@@ -206,7 +206,7 @@ def main() -> None:
         rows.append({"arm": name, "measure": f"times {base}", **spread(ratios)})
     rows += [{"arm": way, "measure": "gigabytes", **spread([size / 1e9])} for way, size in measured.items()]
     clustered = options.batch * 2048 * (options.size // 8 + 1) ** 2 * 4
-    allowed = measured["baseline"] + saved_by_comparison(given) + 0.15 * clustered
+    allowed = measured["baseline"] + saved_by_comparison(given, fresh()) + 0.15 * clustered
     report = {
         "question": __doc__.splitlines()[0],
         "command": command(),
