@@ -1,4 +1,4 @@
-"""`benchmarks/gpu.sh` runs from end to end, where there is no GPU with tiny sizes: whoever has a GPU next starts with it."""
+"""`benchmarks/gpu.sh` runs from end to end with tiny sizes: whoever has a GPU next starts with it."""
 
 import json
 import os
