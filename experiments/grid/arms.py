@@ -7,7 +7,7 @@ the same settings, they mean the same cell, which is run once.
 from typing import Any
 
 from grid.cell import Settings
-from grid.study import BASELINE, MAIN, ONE_SHOT, RECIPE, SCNET
+from grid.study import BASELINE, MAIN, ONE_SHOT, RECIPE, SCNET, TWO_CLASSES, WRONG_SUPPORTS
 
 
 def against(reference: str, arms: dict[str, Any]) -> dict[str, str]:
@@ -119,6 +119,23 @@ ORACLE = _ablation(
 )
 AGAINST = {"n = 1": "PFENet", "hidden apart": "PFENet", "hidden apart instead": "n = 1"}
 NOVEL = _ablation(_both("keep", BASELINE, SCNET) | _both("drop", BASELINE | {"novel": "drop"}, {"novel": "drop"}))
+# The training-free rows: the hosts of running/untrained_hosts.py, of no step.
+UNTRAINED = {
+    host: BASELINE | {"steps": 0, "host": host} for host in ("Untrained cosine", "Untrained cosine, two prototypes")
+}
+# What a candidate for the regime changes, beside four times the steps. With 320 pixels the feature grid has 20 cells a
+# side; the comparison's scales grow with it, as the published model's largest scale is its feature grid.
+LONG = BASELINE | {"steps": 4 * RECIPE["steps"]}
+REGIMES = {
+    "800 steps": BASELINE,
+    "3200 steps": LONG,
+    "6400 steps": BASELINE | {"steps": 8 * RECIPE["steps"]},
+    "3200 steps, 320 pixels": LONG | {"size": 320, "scales": [20, 10, 5]},
+    "3200 steps, every second query with another base class in sight": LONG | {"draw": TWO_CLASSES},
+    "3200 steps, one shared reducer": LONG | {"host": "SharedReducer"},
+    "3200 steps, prior from mid-level features": LONG | {"host": "MidLevelPrior"},
+    "3200 steps, every tenth support of another class": LONG | {"draw": WRONG_SUPPORTS},
+}
 # The same variant with other random draws, from a second implementation.
 PIXELS = {
     "a negative for each pixel": {"objective": "a negative for each pixel"},

@@ -17,7 +17,7 @@ class Cell:
         data: "photographs", the folder that the command line names; or the name of a drawing, where `recipe["hidden"]`
             says how many scenes hide a novel object. "scenes" is the drawing before "places".
         host: the model, a name in running/small_hosts.py.
-        objective: what a step minimises, a name in running/objectives.py.
+        objective: what a step minimises, a name in running/objectives/.
         recipe: every setting of `Recipe` that can change the result, fold and seed among them.
         task: what the recipe leaves to the defaults of `SelfContrastiveAuxiliary`; empty where the task is off.
         classes: which are evaluated: "novel", or "base", on images without any novel object.

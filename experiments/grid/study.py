@@ -36,6 +36,10 @@ RECIPE: Settings = {
     "evaluation_seed": 1000,
     "cache_features": True,
 }
+# What `draw` may name beside the recipe's own, see running/draws.py.
+TWO_CLASSES = "class, every second query with another base class in sight"
+WRONG_SUPPORTS = "class, every tenth episode with a support of another class"
+DRAWS = (TWO_CLASSES, WRONG_SUPPORTS)
 # Defaults of the library, which a recipe does not name. Where one changes, cells with the task are other cells.
 TASK: Settings = {"iterations": 10, "ignore_index": 255, "seeding": "farthest-first", "engine": "torch"}
 # On the processors that computed the cells, the default "auto" takes "torch"; a GPU's labels differ by rounding alone.

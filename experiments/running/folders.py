@@ -7,7 +7,8 @@ from pathlib import Path
 
 from data.synthetic import DRAWING, make_scenes
 from grid.cell import Cell
-from grid.cell_store import Row, finished_cells
+from grid.cell_store import TRAINED, Row, finished_cells
+from grid.study import DRAWS
 from recipe import Recipe
 
 from running.small_hosts import HostRecipe
@@ -34,7 +35,7 @@ class Folders:
 
     Attributes:
         work: what may be deleted: caches of features, drawn scenes, and for each cell its log and checkpoints.
-        results: holds `cells/STUDY.jsonl`, which are kept.
+        results: holds `cells/STUDY.jsonl` and `yardstick/STUDY.jsonl`, which are kept.
         photographs: root of a VOC layout.
     """
 
@@ -42,9 +43,9 @@ class Folders:
     results: Path
     photographs: Path | None = None
 
-    def result(self, cell: Cell) -> Row | None:
-        """What a finished cell measured; None of one that is not finished."""
-        return finished_cells(self.results).get(cell.digest)
+    def result(self, cell: Cell, kind: str = TRAINED) -> Row | None:
+        """What a finished cell measured; None of one that is not finished, or with `READ`, that was not read."""
+        return finished_cells(self.results, kind).get(cell.digest)
 
     def run(self, cell: Cell) -> Path:
         return self.work / "cells" / cell.digest
@@ -56,7 +57,9 @@ class Folders:
             ValueError: the cell wants photographs, and no folder was named; or scenes of an earlier drawing.
         """
         check_data(cell.data)
-        settings = cell.recipe | {"scales": tuple(cell.recipe["scales"])}
+        settings = cell.recipe | {"scales": tuple(cell.recipe["scales"])} | _draw_of(cell.recipe["draw"])
+        # A cell of no step is read and never trained; a recipe has one at least.
+        settings["steps"] = max(settings["steps"], 1)
         if cell.data == DRAWING:
             data = make_scenes(self.work / f"scenes-{DRAWING}-hidden{settings['hidden']:g}", settings["hidden"])
         elif self.photographs is None:
@@ -70,6 +73,11 @@ class Folders:
         return HostRecipe(
             **settings, data=str(data), out=run, features=features, resume=True, baseline=run, host=cell.host
         )
+
+
+def _draw_of(name: str) -> dict[str, str | None]:
+    """The recipe's own draw, and the one that changes it."""
+    return {"draw": "class", "further_draw": name} if name in DRAWS else {"draw": name, "further_draw": None}
 
 
 def add_folders(parser: argparse.ArgumentParser) -> None:

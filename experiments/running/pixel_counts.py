@@ -3,13 +3,9 @@
 from typing import Any
 
 import torch
+from evaluation.margin_counts import KINDS, UNLABELLED
 from evaluation.metrics import FoldMeter
 from torch import Tensor
-
-# What can lie under a pixel of an episode's query: nothing labelled, an object of a base class, of another novel class,
-# or of the episode's own.
-KINDS = ("background", "base", "novel", "target")
-_UNLABELLED = len(KINDS)
 
 
 class Counts:
@@ -30,13 +26,13 @@ class Counts:
         self.pixels = torch.zeros(len(classes), len(KINDS), 2, dtype=torch.int64)
         self._kinds = torch.full((256,), KINDS.index("base"))
         self._kinds[novel] = KINDS.index("novel")
-        self._kinds[[0, 255]] = torch.tensor([KINDS.index("background"), _UNLABELLED])
+        self._kinds[[0, 255]] = torch.tensor([KINDS.index("background"), UNLABELLED])
 
     def update(self, prediction: Tensor, labels: Tensor, target: int) -> None:
         """Add an episode: prediction (H, W) of 0 and 1, class indices (H, W), and the class that it segments."""
         kinds = torch.where(labels == target, KINDS.index("target"), self._kinds[labels.long()])
-        counts = torch.bincount((2 * kinds + prediction.long()).flatten(), minlength=2 * _UNLABELLED + 2)
-        self.pixels[self.classes.index(target)] += counts[: 2 * _UNLABELLED].view(-1, 2)
+        counts = torch.bincount((2 * kinds + prediction.long()).flatten(), minlength=2 * UNLABELLED + 2)
+        self.pixels[self.classes.index(target)] += counts[: 2 * UNLABELLED].view(-1, 2)
 
     def meter(self) -> FoldMeter:
         """The same sums as the example's meter has them, where all that is not the target is background."""

@@ -9,8 +9,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
 from grid.cell import Cell
+from grid.cell_store import READ, TRAINED
 from runtime.atomic_files import write_text_atomically
 from tqdm import tqdm
 
@@ -22,19 +24,44 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "1073741824", "M
 Running = dict[subprocess.Popen[bytes], Cell]
 
 
+class Work(NamedTuple):
+    """What a process does with a cell.
+
+    Attributes:
+        doing: in a word.
+        module: started with the cell's file and the folders.
+        kind: of the result, which `Folders.result` knows.
+        log: the name of the log in the cell's folder.
+    """
+
+    doing: str
+    module: str
+    kind: str
+    log: str
+
+
+TRAINING = Work("run", "running.trial", TRAINED, "log.txt")
+READING = Work("read", "running.yardstick", READ, "reading.txt")
+
+
 def run_cells(
-    cells: Sequence[Cell], folders: Folders, jobs: int, expected: Callable[[Cell], float] = lambda _: 1.0
+    cells: Sequence[Cell],
+    folders: Folders,
+    jobs: int,
+    expected: Callable[[Cell], float] = lambda _: 1.0,
+    work: Work = TRAINING,
 ) -> list[Cell]:
     """Run the cells that have no result yet, `jobs` at a time, and return those that failed.
 
     Args:
         expected: how long a cell takes; only proportions matter, for the time that is left.
+        work: what is done with each.
 
     Raises:
         KeyboardInterrupt: on Ctrl-C, when all processes have written their checkpoints and ended.
     """
-    waiting = [one for one in {one.digest: one for one in cells}.values() if folders.result(one) is None]
-    print(f"{len(waiting)} cells to run; logs and checkpoints below {folders.work / 'cells'}")
+    waiting = [one for one in {one.digest: one for one in cells}.values() if folders.result(one, work.kind) is None]
+    print(f"{len(waiting)} cells to {work.doing}; logs and checkpoints below {folders.work / 'cells'}")
     failed: list[Cell] = []
     running: Running = {}
     bar = "{desc} {percentage:3.0f} % |{bar}| {elapsed} gone, {remaining} left"
@@ -44,7 +71,7 @@ def run_cells(
             while waiting or running:
                 while waiting and len(running) < jobs:
                     one = waiting.pop(0)
-                    running[_start(one, folders)] = one
+                    running[_start(one, folders, work)] = one
                 time.sleep(0.1)
                 for process in [process for process in running if process.poll() is not None]:
                     one = running.pop(process)
@@ -57,20 +84,20 @@ def run_cells(
     return failed
 
 
-def log_of(cell: Cell, folders: Folders) -> Path:
-    return folders.run(cell) / "log.txt"
+def log_of(cell: Cell, folders: Folders, work: Work = TRAINING) -> Path:
+    return folders.run(cell) / work.log
 
 
-def _start(cell: Cell, folders: Folders) -> subprocess.Popen[bytes]:
+def _start(cell: Cell, folders: Folders, work: Work) -> subprocess.Popen[bytes]:
     """A process of its own session, which a terminal's Ctrl-C does not reach: `_end` tells it once."""
     description = folders.run(cell) / "cell.json"
     write_text_atomically(description, json.dumps(asdict(cell), indent=2) + "\n")
     named = {"--work": folders.work, "--results": folders.results, "--data": folders.photographs}
     options = [str(word) for name, folder in named.items() if folder for word in (name, folder)]
     paths = [str(EXPERIMENTS), *filter(None, [os.environ.get("PYTHONPATH")])]
-    with log_of(cell, folders).open("ab") as log:
+    with log_of(cell, folders, work).open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "running.trial", str(description), *options],
+            [sys.executable, "-m", work.module, str(description), *options],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

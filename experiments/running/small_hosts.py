@@ -1,15 +1,22 @@
 """Small hosts of other kinds than PFENet, on the same backbone and features."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from data.episodes import Episode
+from data.image_list import ImageList
+from grid.study import TWO_CLASSES
 from model.backbones import Backbone, build_backbone
 from model.pfenet import Encoded, Extracted, Logits, PFENet
 from recipe import Recipe
 from torch import Tensor, nn
 from training.episode_loss import EpisodeLoss
+
+from running.changed_hosts import MidLevelPrior, SharedReducer
+from running.draws import with_two_classes
+from running.untrained_hosts import UntrainedCosine, UntrainedCosines
 
 # Cosines are too close together for a softmax; PANet multiplies them by this.
 SHARPNESS = 20.0
@@ -72,15 +79,30 @@ class CosineLoss(EpisodeLoss):
         return compare
 
 
-HOSTS: dict[str, type[PFENet]] = {"PFENet": PFENet, "OneScale": OneScale, "Cosine": Cosine}
+HOSTS: dict[str, type[PFENet]] = {
+    "PFENet": PFENet,
+    "OneScale": OneScale,
+    "Cosine": Cosine,
+    "SharedReducer": SharedReducer,
+    "MidLevelPrior": MidLevelPrior,
+    "Untrained cosine": UntrainedCosine,
+    "Untrained cosine, two prototypes": UntrainedCosines,
+}
 
 
 @dataclass
 class HostRecipe(Recipe):
-    """A recipe for any of `HOSTS`."""
+    """A recipe for any of `HOSTS`, and for any of `DRAWS` beside the recipe's own."""
 
     host: str = "PFENet"
+    further_draw: str | None = None
 
     def build_model(self) -> PFENet:
         backbone = build_backbone(self.backbone, self.backbone_weights)
         return HOSTS[self.host](backbone, self.channels, tuple(self.scales), self.live_statistics)
+
+    def training_episodes(self, images: ImageList) -> Sequence[Episode]:
+        episodes = super().training_episodes(images)
+        if self.further_draw != TWO_CLASSES:
+            return episodes
+        return with_two_classes(images, images.base_classes(self.fold), episodes, self.seed)

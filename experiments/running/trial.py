@@ -46,13 +46,13 @@ def run_cell(cell: Cell, folders: Folders) -> None:
     """
     run = folders.run(cell)
     run.mkdir(parents=True, exist_ok=True)
-    with _alone(run / "process"):
+    with alone(run / "process"):
         if folders.result(cell) is None:
             add_cell(folders.results, cell, result_of(cell, folders))
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def alone(path: Path) -> Iterator[None]:
     """One process at a time; the file names it. The system ends the lock with the process, however that ends."""
     with path.open("a+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
