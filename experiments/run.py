@@ -7,14 +7,16 @@ SELFCONTRAST_VOC=DIR python experiments/run.py main table3      # one after the 
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from running import example_modules  # noqa: F401
 
 # isort: split
+from data.image_list import ImageList
 from grid.budget import expected_seconds
 from grid.cell import Cell
 from grid.studies import STUDIES
+from recipe import Recipe
 from running.folders import Folders, add_folders, check_data, named_folders
 from running.objectives import check_objective
 from running.pool import log_of, run_cells
@@ -23,8 +25,18 @@ from runtime.command import run_command
 from runtime.options import ExactParser, Range
 
 
-def prepare(cells: Iterable[Cell], folders: Folders) -> None:
-    """Draw the scenes and cache the features that the cells share, so that two cells never compute the same ones."""
+def both_lists(recipe: Recipe) -> list[ImageList]:
+    return [recipe.listed_images(), recipe.evaluation_images()]
+
+
+def prepare(
+    cells: Iterable[Cell], folders: Folders, lists: Callable[[Recipe], Sequence[ImageList]] = both_lists
+) -> None:
+    """Draw the scenes and cache the features that the cells share, so that two cells never compute the same ones.
+
+    Args:
+        lists: the lists of images that a cell needs features of.
+    """
     ready: set[tuple[object, ...]] = set()
     for cell in cells:
         recipe = folders.recipe(cell)
@@ -32,7 +44,7 @@ def prepare(cells: Iterable[Cell], folders: Folders) -> None:
         if key not in ready:
             ready.add(key)
             model = recipe.build_model()
-            for images in (recipe.listed_images(), recipe.evaluation_images()):
+            for images in lists(recipe):
                 features_of(recipe, model, images)
 
 

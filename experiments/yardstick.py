@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     missing = gone(unread, folders)
     there = [one for one in unread if one not in missing]
     try:
-        prepare(there, folders)
+        prepare(there, folders, lambda recipe: [recipe.evaluation_images()])
         failed = run_cells(there, folders, given.jobs, work=READING)
     except KeyboardInterrupt:
         print("stopped; the same command goes on")

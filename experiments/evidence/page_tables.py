@@ -55,8 +55,8 @@ def purity_block(report: Row | None) -> str:
     return table(
         header,
         [
-            [row["data"], str(row["fold"]), str(row["images"]), _number(row["hidden_cells"])]
-            + [_number(row["purity"][n]) for n in counts]
+            [row["data"], str(row["fold"]), str(row["images"]), number_cell(row["hidden_cells"])]
+            + [number_cell(row["purity"][n]) for n in counts]
             for row in report["rows"]
         ],
     )
@@ -122,8 +122,8 @@ def _scores(rows: Sequence[Row]) -> str:
                 row["arm"],
                 row["shot"],
                 TITLES[row["measure"]],
-                *(_number(row["folds"].get(str(fold))) for fold in FOLDS),
-                _number(row["all"]),
+                *(number_cell(row["folds"].get(str(fold))) for fold in FOLDS),
+                number_cell(row["all"]),
             ]
             for row in rows
         ],
@@ -141,8 +141,8 @@ def _gains(title: str, rows: Sequence[Row]) -> str:
                 f"for {row['unit']}" if "unit" in row else f"{row['arm']} − {row['against']}",
                 row["shot"],
                 TITLES[row["measure"]],
-                *(_gain(row["folds"].get(str(fold))) for fold in FOLDS),
-                _gain(row["all"]) + ("" if len(row["folds"]) == len(FOLDS) else f" ({len(row['folds'])} folds)"),
+                *(gain_cell(row["folds"].get(str(fold))) for fold in FOLDS),
+                gain_cell(row["all"]) + ("" if len(row["folds"]) == len(FOLDS) else f" ({len(row['folds'])} folds)"),
                 f"{row['all']['won']} of {row['all']['pairs']}",
             ]
             for row in rows
@@ -159,8 +159,8 @@ def _verdicts(rows: Sequence[Row]) -> str:
         [
             [
                 f"{row['arm']} − {row['against']}",
-                _gain(row["chosen"]),
-                _gain(row["confirmed"]),
+                gain_cell(row["chosen"]),
+                gain_cell(row["confirmed"]),
                 "yes" if row["kept"] else "no",
             ]
             for row in rows
@@ -172,7 +172,7 @@ def _errors(rows: Sequence[Row]) -> str:
     header = ["arm", "shots", "target called background, %"]
     header += [f"{kind} called foreground, %" for kind in ("background", "base objects", "other novel objects")]
     order = (KINDS[-1], *KINDS[:-1])
-    return table(header, [[row["arm"], row["shot"], *(_number(row[kind]) for kind in order)] for row in rows])
+    return table(header, [[row["arm"], row["shot"], *(number_cell(row[kind]) for kind in order)] for row in rows])
 
 
 def _paper(rows: Sequence[Row]) -> str:
@@ -194,11 +194,11 @@ def _paper(rows: Sequence[Row]) -> str:
     )
 
 
-def _number(value: float | None) -> str:
+def number_cell(value: float | None) -> str:
     return "–" if value is None else f"{value:.1f}"
 
 
-def _gain(one: Row | None) -> str:
+def gain_cell(one: Row | None) -> str:
     if one is None:
         return "–"
     interval = "" if one["low"] is None else f" [{one['low']:+.1f}, {one['high']:+.1f}]"

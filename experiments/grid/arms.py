@@ -7,7 +7,7 @@ the same settings, they mean the same cell, which is run once.
 from typing import Any
 
 from grid.cell import Settings
-from grid.study import BASELINE, MAIN, ONE_SHOT, RECIPE, SCNET, TWO_CLASSES, WRONG_SUPPORTS
+from grid.study import BASELINE, MAIN, ONE_SHOT, RECIPE, REGIME, SCNET, TWO_CLASSES, WRONG_SUPPORTS
 
 
 def against(reference: str, arms: dict[str, Any]) -> dict[str, str]:
@@ -135,6 +135,47 @@ REGIMES = {
     "3200 steps, one shared reducer": LONG | {"host": "SharedReducer"},
     "3200 steps, prior from mid-level features": LONG | {"host": "MidLevelPrior"},
     "3200 steps, every tenth support of another class": LONG | {"draw": WRONG_SUPPORTS},
+}
+# Those of `few-shot`, which train in the regime. 5-shot scores are the yardstick's, which reads the kept weights.
+TWICE = {"steps": 2 * REGIME["steps"]}
+TASKS = {
+    "SCNet": SCNET,
+    "SCNet through the slot's encoder": {"objective": "prototype encoder"},
+    "pseudo-episode": {"objective": "pseudo-episode"},
+    "balanced pairs": {"objective": "balanced pairs"},
+    "latent prototype, λ = 0.1": {"objective": "latent prototype", "host": "SharedReducer", "weight": 0.1},
+    "alignment": {"objective": "alignment"},
+}
+AS_MANY_PASSES = "PFENet, as many passes"
+
+
+def _in_regime(changes: Settings) -> dict[str, Any]:
+    return ONE_SHOT | REGIME | changes
+
+
+BASELINES = {"PFENet": _in_regime(BASELINE), AS_MANY_PASSES: _in_regime(BASELINE | TWICE)}
+# An arm is compared with three others, under three names.
+FEW_SHOT = BASELINES | {
+    f"{arm}{against}": _in_regime(changes)
+    for against in ("", ", equal passes", " instead of SCNet")
+    for arm, changes in TASKS.items()
+    if (arm, against) != ("SCNet", " instead of SCNet")
+}
+FEW_SHOT_AGAINST = {AS_MANY_PASSES: "PFENet"} | {
+    f"{arm}{against}": reference
+    for against, reference in (("", "PFENet"), (", equal passes", AS_MANY_PASSES), (" instead of SCNet", "SCNet"))
+    for arm in TASKS
+    if (arm, against) != ("SCNet", " instead of SCNet")
+}
+FEW_SHOT_WEIGHTS = BASELINES | {
+    f"{arm}, λ = {weight:g}": _in_regime(TASKS[arm] | {"weight": weight})
+    for arm in ("SCNet", "SCNet through the slot's encoder", "pseudo-episode")
+    for weight in (0.1, 0.2, 0.5)
+}
+# Today's drawing of the scenes, half of which hide a novel object.
+SCENES_NOW = {
+    arm: _in_regime({"data": "places", "min_pixels": 500, "hidden": HALF, **changes})
+    for arm, changes in {"PFENet": BASELINE, "SCNet": SCNET}.items()
 }
 # The same variant with other random draws, from a second implementation.
 PIXELS = {

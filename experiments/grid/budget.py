@@ -2,6 +2,7 @@
 
 from grid.cell import Cell
 from grid.studies import STUDIES, every_cell
+from grid.study import RECIPE
 
 # Assumed, in seconds of one thread beside another: a cached training episode, an evaluated episode of 1 and of 5 shots,
 # and what a process needs before its first step.
@@ -18,6 +19,8 @@ def expected_seconds(cell: Cell) -> float:
     """
     episode = ASSUMED["baseline" if cell.recipe["weight"] == 0 else "SCNet"]
     evaluation = sum(ASSUMED[f"{shot}-shot"] * count for shot, count in cell.episodes.items())
+    # A further task takes as long as SCNet's, and larger pictures have so many more cells.
+    episode *= (cell.recipe["size"] / RECIPE["size"]) ** 2
     return ASSUMED["start"] + episode * cell.recipe["steps"] * cell.recipe["batch"] + evaluation
 
 

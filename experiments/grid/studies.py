@@ -119,13 +119,31 @@ STUDIES = {
         {},
         seeds=(100,),
     ),
+    "few-shot": Study(
+        "Where the baseline uses its support: does SCNet's task gain on novel classes at a fair threshold, does it "
+        "make the model use its support more, and does another task? Beside the baseline at equal steps and at as many "
+        "passes through the comparison.",
+        arms.FEW_SHOT,
+        arms.FEW_SHOT_AGAINST,
+        seeds=(0, 1, 2, 3, 4),
+    ),
+    "few-shot-weights": Study(
+        "How do SCNet's task, the same through the slot's encoder and the pseudo-episode depend on the weight λ?",
+        arms.FEW_SHOT_WEIGHTS,
+        arms.against(arms.AS_MANY_PASSES, arms.FEW_SHOT_WEIGHTS),
+    ),
+    "scenes-now": Study(
+        "Does the task lose on today's drawn scenes, half of which hide a novel object, at a fair threshold too?",
+        arms.SCENES_NOW,
+        {"SCNet": "PFENet"},
+    ),
 }
 
 
 # Beside them one that trains nothing: yardstick.py alone knows it.
 UNTRAINED = Study(
-    "What is there before any training: cosines of mid-level features with the masked average of the support, alone and "
-    "less the cosine with its background.",
+    "What is there before any training: cosines of mid-level features with the support's masked average, alone and "
+    "less the cosine with its background's.",
     arms.UNTRAINED,
     {},
     seeds=(0,),

@@ -6,12 +6,13 @@ from model.backbone import Backbone
 from model.pfenet import Encoded, Extracted, Logits, PFENet
 from torch import Tensor
 
-# Cosines lie closer together than logits do. Chosen once, on base classes, so that `OFFSETS` span what is of use.
-SHARPNESS, MIDDLE = 20.0, 0.5
+# Cosines lie closer together than logits do. Chosen once, on base classes of held-out images, so that `OFFSETS` span
+# all that is of use; each fold's base classes then choose the offset, as for a trained host.
+SHARPNESS, MIDDLE = 20.0, 0.28
 
 
 class UntrainedCosine(PFENet):
-    """The cosine of each mid-level feature with the masked average over the supports: 20 (cos − 1/2) is the margin."""
+    """The cosine of each mid-level feature with the masked average over the supports: 20 (cos − 0.28) is the margin."""
 
     def __init__(self, backbone: Backbone, channels: int, scales: tuple[int, ...], live_statistics: bool) -> None:
         super().__init__(backbone, channels, scales, live_statistics)

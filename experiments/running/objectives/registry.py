@@ -9,7 +9,12 @@ from recipe import Recipe
 from training.episode_loss import EpisodeLoss
 
 from running.draws import WrongSupports
+from running.objectives.alignment import Alignment
+from running.objectives.balanced_pairs import BalancedPairs
+from running.objectives.latent_prototype import LatentPrototype
 from running.objectives.oracle import Oracle
+from running.objectives.prototype_encoder import PrototypeEncoder
+from running.objectives.pseudo_episode import PseudoEpisode
 from running.objectives.support_background import SupportBackground
 from running.objectives.unhalved import Unhalved
 from running.small_hosts import CosineLoss
@@ -21,6 +26,11 @@ OBJECTIVES: dict[str, Objective] = {
     "unhalved": Unhalved,
     "support_background": SupportBackground,
     "cosine": CosineLoss,
+    "prototype encoder": PrototypeEncoder,
+    "pseudo-episode": PseudoEpisode,
+    "balanced pairs": BalancedPairs,
+    "latent prototype": LatentPrototype,
+    "alignment": Alignment,
 }
 # Those that also ask which episodes they see.
 OF_A_RECIPE: dict[str, Callable[[Recipe, PFENet, SelfContrastiveAuxiliary], EpisodeLoss]] = {"oracle": Oracle}

@@ -3,7 +3,8 @@
 import pytest
 import torch
 from model.pfenet import PFENet
-from running.objectives import OBJECTIVES, SupportBackground
+from running.objectives import OBJECTIVES
+from running.objectives.support_background import SupportBackground
 from tiny_backbone import tiny_backbone
 from training.episode_loss import EpisodeLoss
 

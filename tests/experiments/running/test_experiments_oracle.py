@@ -3,7 +3,7 @@
 import pytest
 import torch
 from running.objectives import objective_of
-from running.oracle import HiddenApart
+from running.objectives.oracle import HiddenApart
 from running.trial import result_of
 from tiny_cells import tiny, tiny_folders
 from torch.utils.data import DataLoader

@@ -1,0 +1,7 @@
+import pytest
+from tiny_backbone import tiny_model
+
+
+@pytest.fixture
+def model():
+    return tiny_model().train()
