@@ -16,17 +16,21 @@ from running.example_modules import ROOT
 # isort: split
 from evidence.conclusions import trends, verdicts
 from evidence.figures import draw_gains
+from evidence.measured_again import lines_of, measured_again
 from evidence.outcomes import errors, finished, gains, missing, scores
 from evidence.page_tables import block, budget_block, purity_block, repeated_block
 from evidence.repeated import repeated
+from evidence.yardstick_tables import draw_yardstick, yardstick_block
 from grid.budget import budget
-from grid.cell_store import finished_cells
-from grid.studies import STUDIES, every_cell
+from grid.cell_store import READ, finished_cells
+from grid.studies import STUDIES, UNTRAINED, every_cell
 from grid.study import FOLDS, Study
 from runtime.atomic_files import write_text_atomically
 from runtime.command import run_command
 from runtime.options import ExactParser
 
+# The studies whose weights were kept and read once more; their pages have a second pair of markers.
+READ_AGAIN = ("main", "novel", "table5", "longer", "longest", "regime", "few-shot", "few-shot-weights", "scenes-now")
 PAPER = Path(__file__).parent / "evidence" / "paper.csv"
 Row = dict[str, Any]
 
@@ -118,6 +122,8 @@ def assemble(results: Path, pages: Path) -> None:
             draw_gains(report, results / f"{name}.png")
             picture = os.path.relpath(results / f"{name}.png", pages)
         texts[name] = fill(texts[name], name, block(report, picture))
+        if name in READ_AGAIN:
+            texts[name] = fill(texts[name], "yardstick", _yardstick(name, study, results, pages))
         print(f"{name}: {report['cells']} of {report['wanted']} cells")
     looked_at = results / "purity.json"
     purity = json.loads(looked_at.read_text()) if looked_at.is_file() else None
@@ -128,6 +134,20 @@ def assemble(results: Path, pages: Path) -> None:
     texts["how"] = fill(texts["how"], "budget", budget_block(rows))
     for name, text in texts.items():
         write_text_atomically(pages / f"{name}.md", text)
+
+
+def _yardstick(name: str, study: Study, results: Path, pages: Path) -> str:
+    """The block of what was read off the kept weights; writes `results/yardstick/STUDY.json` and `.png`."""
+    read = finished_cells(results, READ)
+    on_photographs = all(cell.data == "photographs" for cell in study.cells().values())
+    untrained = lines_of(UNTRAINED, read) if on_photographs else None
+    report, picture = measured_again(study, lines_of(study, read), untrained), None
+    if report["read"]:
+        file = results / READ / f"{name}.png"
+        write_text_atomically(file.with_suffix(".json"), json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+        draw_yardstick(report, file)
+        picture = os.path.relpath(file, pages)
+    return yardstick_block(report, picture)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -23,7 +23,7 @@ def yardstick_block(report: Row, picture: str | None) -> str:
     if not report["read"]:
         return NOT_RUN
     parts = [
-        f"{report['read']} of {report['wanted']} cells were read.",
+        f"{report['read']} of {report['wanted']} cells were read, on {report['judged']} classes.",
         _scores(report["scores"]),
         _gains(report["gains"]),
         _answers(report["answers"]),
