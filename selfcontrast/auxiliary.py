@@ -6,6 +6,7 @@ Axes: B images, C and C̄ channels, h x w and h̄ x w̄ feature grids, H x W the
 from collections.abc import Callable
 from functools import partial
 from math import isqrt
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import torch
@@ -109,7 +110,8 @@ class SelfContrastiveAuxiliary(nn.Module):
         super().__init__()
         check_count(num_prototypes, 1, "num_prototypes")
         check_count(iterations, 0, "iterations")
-        require(ignore_index not in (0, 1), "ignore_index", "neither 0 nor 1", ignore_index, "use 255")
+        value = isinstance(ignore_index, Integral) and ignore_index not in (0, 1)
+        require(value, "ignore_index", "an integer, neither 0 nor 1", ignore_index, "use 255")
         check_choice(partition, PARTITIONS, "partition")
         check_choice(prior, PRIORS, "prior")
         check_choice(seeding, SEEDINGS, "seeding")

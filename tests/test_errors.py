@@ -178,6 +178,7 @@ WRONGLY_TYPED = [
     ("num_prototypes", "3"),
     ("num_prototypes", None),
     ("iterations", 10.0),
+    ("ignore_index", 2.5),
     ("partition", "superpixels"),
     ("prior", "none"),
     ("seeding", "first"),

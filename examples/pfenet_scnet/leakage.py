@@ -5,6 +5,7 @@ python examples/pfenet_scnet/leakage.py data/coco --split interleaved
 """
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from data.folds import FOLDS, Split
 from data.image_list import ImageList, read_list
 from jsonargparse import auto_cli
 from matplotlib import pyplot
-from runtime.atomic_files import write_text_atomically
+from runtime.atomic_files import write_picture_atomically, write_text_atomically
 from runtime.command import run_command
 from runtime.options import Parser, Range
 
@@ -94,7 +95,7 @@ def draw(shares: list[Leakage], out: Path) -> None:
     axes.set(xlabel="fold", ylabel="% of the training side", xticks=range(len(shares)))
     axes.margins(y=0.3)
     axes.legend(loc="upper left")
-    figure.savefig(out, dpi=110)
+    write_picture_atomically(out, partial(figure.savefig, format=out.suffix[1:], dpi=110))
     pyplot.close(figure)
 
 

@@ -21,7 +21,7 @@ from reporting.page.runs import Run, read_runs
 from reporting.page.scores import worth
 from reporting.page.shown_episodes import choose, rule, shown_groups
 from run_folder.weights import load_model
-from runtime.atomic_files import write_atomically
+from runtime.atomic_files import check_writable, write_atomically
 from runtime.command import MISTAKES, one_line, run_command
 from runtime.device import best_device
 from runtime.options import ExactParser, Range
@@ -66,6 +66,7 @@ def _check_out(out: Path) -> None:
 def main(arguments: list[str]) -> None:
     """Read the runs, show their episodes, and write the page."""
     runs, out, episodes = asked(arguments)
+    check_writable(out)
     shown = episodes_of_runs(runs, episodes)
     # Names that are no text, as some file systems have them, are written as what stands for them.
     text = page(runs, shown, out, episodes, shown_path(Path(__file__).parent)).encode(errors="backslashreplace")

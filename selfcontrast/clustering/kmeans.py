@@ -3,6 +3,7 @@
 Axes: B images, C channels, h x w the feature grid, N = h·w pixels, K clusters.
 """
 
+from math import isfinite, sqrt
 from typing import Literal, get_args
 
 import torch
@@ -19,12 +20,13 @@ from selfcontrast.errors import (
     check_choice,
     check_count,
     check_features,
+    check_finite,
     check_tensors,
     require,
     values_are_free,
     values_of,
 )
-from selfcontrast.precision import autocast_off
+from selfcontrast.precision import at_least_float32, autocast_off
 from selfcontrast.sampling import uniforms
 
 Engine = Literal["auto", "torch", "triton", "faiss"]
@@ -53,11 +55,12 @@ def cosine_kmeans(
     on no other image of the batch. Sums are made in float32; no gradient flows.
 
     Args:
-        features: (B, C, h, w), the query's high-level features.
+        features: (B, C, h, w), the query's high-level features. Only directions count, but lengths are squared: a
+            pixel's norm is 0, or in 1e-18..1e19 (in float64 in 1e-153..1e154).
         num_clusters: K, at most h·w.
         iterations: Lloyd iterations; the paper's is 10. With 0 the initial centres decide.
         valid: (B, h, w) bool; False keeps a pixel out of seeds and centres. It still gets its nearest centre's label.
-        init: (B, K, C) initial centres of any length, in place of seeding.
+        init: (B, K, C) initial centres of any length, in place of seeding. One of length 0 has no direction.
         seeding: "farthest-first" (a pixel drawn, then the least like all so far), "k-means++" or "random" (distinct
             pixels, as in classical k-means).
         generator: source of the seeds; not inside a compiled graph, where `torch.manual_seed` serves.
@@ -72,7 +75,8 @@ def cosine_kmeans(
     Raises:
         InputError: on another rank or dtype, on K out of range, on shapes that do not fit, where faiss is wanted but
             missing, where "triton" is wanted but cannot serve and, on a CPU outside a graph, on NaN or infinite
-            features. Elsewhere a pixel whose norm is zero or not finite weighs nothing.
+            features or centres and on norms out of range. Elsewhere a pixel whose norm is zero or not finite weighs
+            nothing, and a centre that is not finite has no direction.
 
     Source: SCNet, section 3.2.2.
 
@@ -85,22 +89,19 @@ def cosine_kmeans(
     _check_clustering(features, num_clusters, iterations, valid, init, seeding)
     check_choice(engine, ENGINES, "engine")
     batch = features.shape[0]
-    first = uniforms((batch, num_clusters), features, generator) if init is None else init
+    first = uniforms((batch, num_clusters), features, generator) if init is None else _directions(init)
     engine = _chosen(engine, features, num_clusters)
     if engine == "triton":
         with autocast_off(features.device):
             if init is not None:
-                first = normalise(init.float())
+                first = first.float()
             elif seeding != "farthest-first":
                 first = first_centres(*_weigh(features.detach(), valid), first, seeding)
             return cluster_in_one_operation(features.detach(), valid, first, iterations)
 
     def cluster(part: slice) -> Int[Tensor, "B h w"]:
         pixels, weights = _weigh(features[part].detach(), None if valid is None else valid[part])
-        if init is None:
-            centres = first_centres(pixels, weights, first[part], seeding)
-        else:
-            centres = normalise(first[part].to(pixels.dtype))
+        centres = first_centres(pixels, weights, first[part], seeding) if init is None else first[part].to(pixels.dtype)
         lloyd = Lloyd(pixels, weights, num_clusters)
         if engine == "torch":
             centres = lloyd.move(centres, iterations)
@@ -169,6 +170,16 @@ def _check_clustering(
             tuple(init.shape),
             "pass one centre a cluster",
         )
+        require(not init.is_complex(), "init", "real numbers", init.dtype, "pass the real part")
+        check_finite(init, "init")
+
+
+def _directions(init: Tensor) -> Float[Tensor, "B K C"]:
+    """Centres of length 1: scaled first, as the squares of very long and very short ones would be infinite or 0."""
+    centres = at_least_float32(init)
+    longest = centres.abs().amax(2, keepdim=True)
+    scaled = centres / longest.clamp(min=torch.finfo(centres.dtype).tiny)
+    return normalise(torch.where(torch.isfinite(longest), scaled, 0.0))
 
 
 def _weigh(features: Float[Tensor, "B C h w"], valid: Tensor | None) -> tuple[FeatureMatrix, Float[Tensor, "B N"]]:
@@ -177,17 +188,29 @@ def _weigh(features: Float[Tensor, "B C h w"], valid: Tensor | None) -> tuple[Fe
     norms = pixels.norms()
     finite = torch.isfinite(norms)
     if values_are_free(norms):
-        (strangers,) = values_of((~finite).sum())
-        require(
-            strangers == 0,
-            "features",
-            "finite values",
-            f"{strangers} pixels whose norm is NaN or infinite",
-            "look for the layer that made them, or lower the learning rate",
-        )
+        _check_norms(features, norms)
     else:
         pixels = FeatureMatrix(torch.where(finite.view(-1, 1, *features.shape[2:]), features, 0.0))
     counts = finite & (norms > 0)
     if valid is not None:
         counts = counts & valid.flatten(1)
     return pixels, torch.where(counts, norms.clamp(min=torch.finfo(norms.dtype).tiny).reciprocal(), 0.0)
+
+
+def _check_norms(features: Float[Tensor, "B C h w"], norms: Float[Tensor, "B N"]) -> None:
+    """Refuse what has no norm, or whose norm is lost because the squares do not fit; reads values."""
+    # Below, a square loses most of its digits. A pixel of zeros has norm 0 rightly, and no direction.
+    low, high = 10 * sqrt(torch.finfo(norms.dtype).tiny), sqrt(torch.finfo(norms.dtype).max)
+    least, most = (values_of(one)[0] for one in torch.aminmax(norms))
+    if isfinite(most) and least >= low:
+        return
+    check_finite(features, "features")
+    lost = ~torch.isfinite(norms) | ((norms < low) & (features != 0).any(1).flatten(1))
+    (strangers,) = values_of(lost.sum())
+    require(
+        strangers == 0,
+        "features",
+        f"pixels of norm 0, or of {low:.0e} to {high:.0e}",
+        f"{strangers} pixels of other norms",
+        "scale the features, of which only the direction counts",
+    )

@@ -57,3 +57,20 @@ def test_a_check_leaves_nothing_behind(name: str) -> None:
         gc.collect()
         counts.append(alive())
     assert counts[1] == counts[2]
+
+
+@pytest.mark.parametrize("name", ["pfenet", "panet"])
+def test_attaching_and_detaching_a_thousand_times_leaves_nothing(name: str) -> None:
+    small = build(name)
+    plain = {path: (dict(vars(module)), type(module)) for path, module in small.model.named_modules()}
+    counts = []
+    for times in range(1000):
+        small.attach().detach()
+        if times % 333 == 0:
+            gc.collect()
+            counts.append((alive(), len(gc.get_objects())))
+    assert counts[1] == counts[2] == counts[3]
+    for path, module in small.model.named_modules():
+        before, kind = plain[path]
+        assert type(module) is kind and vars(module).keys() == before.keys()
+        assert not module._forward_hooks and not module._forward_pre_hooks

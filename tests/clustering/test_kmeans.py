@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from selfcontrast import cosine_kmeans
+from selfcontrast import InputError, cosine_kmeans
 from selfcontrast.clustering import kmeans
 from selfcontrast.clustering.seeding import SEEDINGS
 
@@ -253,10 +253,58 @@ def test_no_gradient_flows() -> None:
     assert not labels.requires_grad and labels.dtype == torch.int64
 
 
-def test_the_length_of_an_initial_centre_is_no_matter() -> None:
-    features, init = torch.randn(2, 8, 6, 6), torch.randn(2, 3, 8)
-    scaled = init * torch.tensor([0.25, 8.0, 64.0])[:, None]
+@pytest.mark.parametrize("lengths", [(0.25, 8.0, 64.0), (2.0**-140, 1.0, 2.0**124), (2.0**100,) * 3, (2.0**-130,) * 3])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_length_of_an_initial_centre_is_no_matter(lengths: tuple[float, ...], dtype: torch.dtype) -> None:
+    features, init = torch.randn(2, 8, 6, 6), torch.randn(2, 3, 8, dtype=dtype).bfloat16().to(dtype)
+    scaled = init * torch.tensor(lengths, dtype=dtype)[:, None]
     assert torch.equal(cosine_kmeans(features, 3, init=scaled), cosine_kmeans(features, 3, init=init))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_a_centre_that_is_not_finite_is_refused(value: float) -> None:
+    features, init = random_case(0, 3, 2, 8, 6, 6)
+    init[1, 2, 3] = value
+    with pytest.raises(InputError, match="init: expected finite values, got 1 NaN or infinite"):
+        cosine_kmeans(features, 3, init=init)
+    with pytest.raises(InputError, match=r"init: expected real numbers, got torch\.complex64"):
+        cosine_kmeans(features, 3, init=init.to(torch.complex64))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_a_centre_that_is_not_finite_has_no_direction_where_values_are_not_read(
+    values_cost: None, value: float
+) -> None:
+    features, init = random_case(0, 3, 2, 8, 6, 6)
+    broken, without = init.clone(), init.clone()
+    broken[1, 2, 3], without[1, 2] = value, 0.0
+    assert torch.equal(cosine_kmeans(features, 3, init=broken), cosine_kmeans(features, 3, init=without))
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize(("least", "most", "dtype"), [(1e-18, 1e19, torch.float32), (1e-153, 1e154, torch.float64)])
+def test_labels_hold_up_to_the_ends_of_the_range_and_are_refused_beyond(
+    layout: torch.memory_format, least: float, most: float, dtype: torch.dtype
+) -> None:
+    features, init = random_case(0, 3, 2, 8, 6, 6)
+    features = (features / features.norm(dim=1, keepdim=True)).to(dtype).to(memory_format=layout)
+    expected = cosine_kmeans(features, 3, init=init)
+    for length in (1.6 * least, 0.9 * most):
+        assert torch.equal(cosine_kmeans(features * length, 3, init=init), expected)
+    for length in (1e-5 * least, 0.5 * least, 4 * most, 1e10 * most):
+        with pytest.raises(
+            InputError, match=r"features: expected pixels of norm 0, or of 1e-\d+ to \de\+\d+, got 72 pixel"
+        ):
+            cosine_kmeans(features * length, 3, init=init)
+
+
+def test_a_pixel_out_of_range_is_told_from_one_of_zeros() -> None:
+    features, init = random_case(0, 3, 2, 8, 6, 6)
+    features[0, :, 1, 1] = 0.0
+    cosine_kmeans(features, 3, init=init)
+    features[0, :, 2, 2], features[1, :, 3, 3] = 1e-30, 1e30
+    with pytest.raises(InputError, match="got 2 pixels of other norms; scale the features"):
+        cosine_kmeans(features, 3, init=init)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])

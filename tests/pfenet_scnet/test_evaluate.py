@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from common.one_at_a_time import evaluate_one_at_a_time
-from evaluate import asked
+from evaluate import asked, main
 from evaluation.evaluator import evaluate, evaluate_seeds
 from evaluation.protocols import PROTOCOLS
 from model.backbones import build_backbone
@@ -110,19 +110,25 @@ def test_a_protocol_brings_its_count_and_seeds_unless_others_are_given(data, tmp
     Recipe(data=str(data), fold=0, episodes=40, min_pixels=100, evaluation_seed=7).save(run / "recipe.yaml")
 
     def settings(*options):
-        target, recipe, seeds = asked([str(run), *options])
+        target, recipe, seeds, choose_offset = asked([str(run), *options])
+        assert choose_offset == ("--choose_offset" in options)
         assert target == run and recipe.fold == 0
         return recipe.protocol, recipe.episodes, seeds
 
     assert settings() == ("ours", 40, [7])
     assert settings("--protocol", "bam") == ("bam", 1_000, [510, 365, 382, 322, 988])
     assert settings("--protocol", "pfenet", "--episodes", "9", "--seeds", "1", "2") == ("pfenet", 9, [1, 2])
-    assert asked([str(run), "--shot", "5"])[1].shot == 5
+    assert settings("--choose_offset", "true") == ("ours", 40, [7])
+    assert asked([str(run), "--shot", "5"]).recipe.shot == 5
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
-    [(["nowhere"], "expected a run's folder or a file of weights"), ([".", "--seeds", "3", "3"], "each seed once")],
+    [
+        (["nowhere"], "expected a run's folder or a file of weights"),
+        ([".", "--seeds", "3", "3"], "each seed once"),
+        ([".", "--choose_offset", "perhaps"], "choose_offset: expected one of true, false, got perhaps"),
+    ],
 )
 def test_refuses_what_it_cannot_evaluate(arguments, sentence):
     with pytest.raises((ValueError, FileNotFoundError), match=sentence):
@@ -154,3 +160,33 @@ def test_a_published_checkpoint_is_evaluated_by_one_command(data, tmp_path):
     assert reliance["over_empty"] == pytest.approx(scores["miou"] - reliance["empty_miou"])
     assert reliance["over_other_class"] == pytest.approx(scores["miou"] - reliance["other_class_miou"])
     assert f"(mIoU {reliance['other_class_miou']:.1f} with supports of another class" in result.stdout
+    curves = scores["over_offsets"]
+    zero = curves["offset"].index(0)
+    assert curves["miou"][zero] == pytest.approx(scores["miou"]) and len(curves["miou"]) == len(curves["offset"]) == 25
+    assert curves["fb_iou"][zero] == pytest.approx(scores["fb_iou"])
+    assert curves["support_reliance"][zero] == pytest.approx(reliance["over_other_class"])
+    assert "at_chosen_offset" not in scores and "base objects called" in result.stdout
+
+
+def test_the_threshold_is_chosen_on_base_classes_where_no_novel_object_is_shown(tmp_path, capsys):
+    masks = [mask_with(c, size=(40, 60) if c % 2 else (70, 50)) for c in range(1, 21) for _ in range(2)]
+    data = write_voc(tmp_path, masks, split="val")
+    (tmp_path / "run").mkdir()
+    recipe = Recipe(data=str(data), fold=0, size=48, batch=4, episodes=30, min_pixels=100, channels=8, scales=(4, 2))
+    recipe.save(tmp_path / "run" / "recipe.yaml")
+    torch.manual_seed(0)
+    model = recipe.build_model().eval()
+    torch.save(model.state_dict(), tmp_path / "run" / "last.pt")
+    main([str(tmp_path / "run"), "--choose_offset", "true", "--workers", "0"])
+    (path,) = (tmp_path / "run").glob("evaluation-*-seeds1000-chosen-offset.json")
+    scores = json.loads(path.read_text())
+    chosen, curves = scores["at_chosen_offset"], scores["over_offsets"]
+    images = recipe.evaluation_images().without_novel(0)
+    base = evaluate(model, recipe, images, classes=list(range(6, 21)))
+    assert chosen["base_episodes_digest"] == base.digest
+    assert chosen["base_miou"] == pytest.approx(max(base.curves["own"]["miou"]))
+    place = curves["offset"].index(chosen["offset"])
+    for name in ("miou", "fb_iou", "support_reliance"):
+        assert chosen[name] == curves[name][place]
+    said = capsys.readouterr().out
+    assert "mIoU, chosen offset" in said and "base classes, on images that show no novel object" in said

@@ -11,7 +11,7 @@ COMMANDS = {"train", "compare", "evaluate", "report", "predict", "demo", "prepar
 ORDER = ("runtime", "data", "model", "recipe", "run_folder", "prediction", "evaluation", "training", "reporting")
 ORDER += ("comparison",)
 # Parts that know less than their place in the order allows.
-KNOWS = {"model": {"runtime"}, "reporting": {"data", "model", "recipe", "run_folder", "evaluation"}}
+KNOWS = {"model": {"runtime"}, "reporting": {"runtime", "data", "model", "recipe", "run_folder", "evaluation"}}
 MODULES = {path.relative_to(EXAMPLE).with_suffix("").as_posix(): path for path in EXAMPLE.rglob("*.py")}
 
 

@@ -10,6 +10,7 @@ from forked_commands import ForkedCommand
 from processes import SHORT, carried_out
 from recipe import read_recipe
 from runtime.atomic_files import write_text_atomically
+from runtime.say import shown
 from train import train
 from voc_tree import mask_with, write_voc
 
@@ -100,7 +101,7 @@ def test_the_page_fits_loads_and_can_be_read(page, visit, width, scheme):
 @needs_browser
 def test_the_page_says_what_was_compared_and_strange_names_are_text(page, visit, work):
     tab = visit(page)
-    lead, name = tab.locator(".lead").inner_text(), ascii(STRANGE)
+    lead, name = tab.locator(".lead").inner_text(), shown(STRANGE)
     assert lead.startswith(
         f"This page compares 2 runs, baseline (PFENet baseline) and {name} (PFENet with SCNet's task"
     )
@@ -108,9 +109,11 @@ def test_the_page_says_what_was_compared_and_strange_names_are_text(page, visit,
     scores = json.loads((work / "baseline" / "result.json").read_text())
     cells = [row.locator("td").first.inner_text() for row in tab.locator("table.numbers tbody tr").all()]
     assert cells[0] == f"{scores['miou']:.1f}" and cells[1] == f"{scores['fb_iou']:.1f}"
-    assert len(cells) == 5 and cells[3] == f"{scores['support_reliance']['over_other_class']:.1f}".replace("-", "−")
+    assert len(cells) == 6 and cells[3] == f"{scores['support_reliance']['over_other_class']:.1f}".replace("-", "−")
     assert tab.locator("table.classes tbody tr").count() == 5
-    assert tab.locator(".charts svg").count() == 3 and tab.locator(".charts polyline").count() == 2 + 1 + 2
+    # Losses and candidates, and over thresholds the mIoU and the support reliance of both runs.
+    assert tab.locator(".charts svg").count() == 3 + 2 and tab.locator(".charts polyline").count() == 2 + 1 + 2 + 4
+    assert tab.locator("[aria-labelledby=thresholds] svg text", has_text="offset of the threshold").count() == 2
     headings = tab.locator("#episodes ~ h3").all_inner_texts()
     assert headings[0] == "Best" and set(headings) <= {"Best", "Median", "Worst", "Where the runs differ most"}
     assert [one.inner_text() for one in tab.locator(".episode").first.locator("b").all()] == [

@@ -17,6 +17,7 @@ from run_folder.contradictions import is_finished
 from run_folder.weights import load_model
 from runtime.atomic_files import write_text_atomically
 from runtime.environment import environment
+from runtime.json_files import read_object
 from training.event_files import write_result
 from training.fit import fit
 
@@ -57,7 +58,7 @@ def _carry_out(name: str, recipe: Recipe, fabric: Fabric, images: ImageList) -> 
     run = Path(recipe.out)
     if is_finished(recipe, run):
         print(f"\n{name}, seed {recipe.seed}: {run} is a finished run of this recipe and is not trained again")
-        result = json.loads((run / "result.json").read_text(encoding="utf-8"))
+        result = read_object(run / "result.json")
         return _evaluated(Arm(recipe, evaluate(load_model(run, recipe).to(fabric.device), recipe, images), result))
     print(f"\n{name}, seed {recipe.seed}: trained in {run}")
     _, training = fit(recipe, fabric)

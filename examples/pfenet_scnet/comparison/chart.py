@@ -1,10 +1,12 @@
 """A chart of the seeds: each pair's difference, their mean and its interval."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import matplotlib
 from matplotlib import pyplot
+from runtime.atomic_files import write_picture_atomically
 
 from comparison.summary import MEASURES, Compared, differences
 
@@ -28,5 +30,5 @@ def draw_seeds(path: Path, pairs: Sequence[Compared]) -> None:
         axes.set(xlabel=f"{MEASURES[measure]}, SCNet minus baseline, points")
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_yticks([*places, 0], [*(f"seed {pair.seed}" for pair in pairs), "mean, 95 %"])
-    figure.savefig(path, dpi=150)
+    write_picture_atomically(path, partial(figure.savefig, dpi=150))
     pyplot.close(figure)

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import category
 
 from runtime.options import check_choice, nearest
+from runtime.say import shown
 
 from data.list_file import read_lines
 
@@ -104,7 +106,19 @@ def class_names(root: str | Path) -> tuple[str, ...]:
     if twice or not names or len(names) > MOST_CLASSES:
         got = f"{', '.join(twice[:5])} twice" if twice else f"{len(names)} names"
         raise ValueError(f"{path}: expected 1 to {MOST_CLASSES} names, each once, got {got}; mend the file")
+    strange = [name for name in names if not is_one_line(name)]
+    if strange:
+        raise ValueError(f"{path}: expected names without control characters, got {shown(strange[0])}; mend the file")
     return names
+
+
+def is_one_line(name: str) -> bool:
+    """Whether a name is a single line that commands no terminal.
+
+    >>> is_one_line("großer Hund"), is_one_line("cup\\nplate"), is_one_line("\\x1b[2J")
+    (True, False, False)
+    """
+    return name.splitlines() == [name] and not any(category(letter) == "Cc" for letter in name)
 
 
 def _class_of(word: str, names: Sequence[str]) -> int:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from runtime.options import check_choice
-from runtime.say import say_once
+from runtime.say import say_once, shown
 
 from data.damage import keep_whole
 from data.folds import VOC_CLASSES, Split, class_names
-from data.list_file import Listed, read_list_file, shown
+from data.list_file import Listed, read_list_file
 from data.mask_values import check_values
 
 # On data that a user names, an (image, class) pair counts from so many pixels on, unless the run says otherwise.

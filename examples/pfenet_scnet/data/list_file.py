@@ -49,16 +49,6 @@ def read_list_file(path: Path, root: Path) -> list[Listed]:
     return [Listed(*(_below(root, part) for part in _parts(line, path))) for line in lines]
 
 
-def shown(text: object) -> str:
-    """Text as it is, or with every invisible character written out.
-
-    >>> print(shown("a.jpg"), shown("a\\u200b.jpg"))
-    a.jpg 'a\\u200b.jpg'
-    """
-    words = str(text)
-    return words if words.isprintable() else ascii(words)
-
-
 def _parts(line: str, path: Path) -> tuple[str, str]:
     """Image and mask of a line, as written."""
     words = line.replace("\\", "/").split()

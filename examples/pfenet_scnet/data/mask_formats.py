@@ -10,7 +10,7 @@ from runtime.say import some
 
 from data.masks import UNLABELLED
 from data.outlines.annotated_picture import draw_annotations, read_annotated
-from data.pictures import ORIENTATION, UPRIGHT, Damaged
+from data.pictures import ORIENTATION, UPRIGHT, Damaged, check_pixels
 
 # JPEG smears the edge of a black-and-white mask: by 41 of 255 at most at Pillow's usual quality of 75, and never across
 # the middle. Values this near to black or white count as such, in a JPEG alone.
@@ -120,8 +120,11 @@ def _open(path: Path) -> Image.Image:
         raise FileNotFoundError(f"{path}: expected a mask, got no such file; check the path") from None
     try:
         with Image.open(BytesIO(data)) as picture:
+            check_pixels(path, *picture.size)
             picture.load()
             return picture
+    except Damaged:
+        raise
     except Exception as error:  # Pillow's readers raise many kinds on damaged files
         raise Damaged(f"{path}: expected a whole mask, got a damaged file ({error}); get it anew") from None
 

@@ -5,9 +5,8 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from runtime.say import some
+from runtime.say import shown, some
 
-from data.list_file import shown
 from data.masks import UNLABELLED, read_mask
 
 READ = 20

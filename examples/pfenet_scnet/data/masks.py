@@ -6,15 +6,17 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 from platformdirs import user_cache_path
-from runtime.atomic_files import write_text_atomically
+from runtime.atomic_files import DAY, UNFINISHED, remove_unfinished, write_text_atomically
+from runtime.json_files import parse_json
 from runtime.say import say_once
 from tqdm import tqdm
 
-from data.pictures import Damaged
+from data.pictures import Damaged, check_pixels
 
 UNLABELLED = 255
 
@@ -23,17 +25,18 @@ def read_mask(path: Path) -> np.ndarray:
     """Class indices (H, W), uint8: 0 background, 1.. the classes, 255 unlabelled.
 
     Raises:
-        Damaged: the file is cut off, or no picture.
+        Damaged: the file is cut off, is no picture, or is too large for one.
         ValueError: it holds colours, or more than a byte a pixel.
     """
     try:
         with Image.open(path) as picture:
+            check_pixels(path, *picture.size)
             mode = picture.mode
             if mode in ("P", "L", "1"):
                 return np.asarray(picture).astype(np.uint8)
-    except FileNotFoundError:
+    except (FileNotFoundError, Damaged):
         raise
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:  # Pillow's readers raise many kinds on damaged files
         raise Damaged(f"{path}: expected a whole mask, got a damaged file ({error}); get it anew") from None
     raise ValueError(
         f"{path}: expected one byte a pixel, got mode {mode}; save class indices, not colours, or let "
@@ -61,7 +64,7 @@ def count_masks(root: str | Path, masks: Sequence[Path]) -> list[dict[int, int] 
     known = _read(index)
     names = [os.path.abspath(mask) for mask in masks]
     stamps = {name: _stamp(name) for name in names}
-    unseen = [name for name, stamp in stamps.items() if known.get(name, [None])[0] != stamp]
+    unseen = [name for name, stamp in stamps.items() if name not in known or known[name][0] != stamp]
     damaged: dict[str, Damaged] = {}
     if unseen:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -84,6 +87,7 @@ def _count(name: str) -> dict[int, int] | Damaged:
 def _keep(index: Path, known: dict[str, list]) -> None:
     try:
         write_text_atomically(index, json.dumps(known))
+        remove_unfinished(index.parent, UNFINISHED, DAY)
     except OSError as error:
         say_once(
             f"{index.parent} cannot be written ({error.strerror}), so masks are counted at each start; set "
@@ -103,12 +107,21 @@ def _index_of(root: str | Path) -> Path:
 
 
 def _read(index: Path) -> dict[str, list]:
-    """Read the kept counts; a damaged index counts as empty, and every mask is counted again."""
+    """Read the kept counts; what is damaged or of another form counts as none, and its mask is counted again."""
     try:
-        found = json.loads(index.read_text(encoding="utf-8"))
+        found = parse_json(index.read_bytes())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return {name: entry for name, entry in found.items() if _is_count(entry)} if isinstance(found, dict) else {}
+
+
+def _is_count(entry: Any) -> bool:
+    """Whether it is [[size, time], {class: pixels}], as `count_masks` writes it."""
+    stamp, counts = entry if isinstance(entry, list) and len(entry) == 2 else (None, None)
+    if not (isinstance(stamp, list) and isinstance(counts, dict)):
+        return False
+    classes = {str(c) for c in range(1, UNLABELLED)}
+    return classes.issuperset(counts) and all(type(count) is int and count > 0 for count in counts.values())
 
 
 def _stamp(mask: str) -> list[int]:

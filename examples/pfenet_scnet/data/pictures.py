@@ -1,5 +1,6 @@
 """Pictures as bytes in RGB; one that is cut off or damaged is an error that names it, never a grey half."""
 
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -14,6 +15,10 @@ JPEG, PNG = b"\xff\xd8", b"\x89PNG"
 ENDS = {JPEG: b"\xff\xd9", PNG: b"IEND\xaeB`\x82"}
 AS_STORED = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 ORIENTATION = 0x0112
+# A phone's largest pictures have 200 million. What has more is most likely a trap: a file of kilobytes that fills the
+# memory. Every reader looks at the size before it decodes, in place of Pillow's own limit, which is below a phone's.
+MOST_PIXELS = 2**28
+Image.MAX_IMAGE_PIXELS = None
 # A damaged file is an error here, with its name; OpenCV's own line about it names none.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 # What turns a stored picture upright, by the camera's note: EXIF's orientations 2 to 8.
@@ -45,13 +50,13 @@ def read_image(path: Path, upright: bool = False) -> Tensor:
     data = _read(path)
     pixels = _decode(path, data)
     if upright:
-        pixels = UPRIGHT.get(_orientation(path, data), lambda same: same)(pixels)
+        pixels = UPRIGHT.get(_orientation(data), lambda same: same)(pixels)
     return torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)
 
 
 def orientation(path: Path) -> int:
     """The camera's note of how the picture is turned, 1 to 8; 1 is upright."""
-    return _orientation(path, _read(path))
+    return _orientation(_read(path))
 
 
 def is_cut_off(path: Path) -> bool:
@@ -78,15 +83,31 @@ def _read(path: Path) -> bytes:
         raise FileNotFoundError(f"{path}: expected a picture, got no such file; check the path") from None
 
 
+def check_pixels(path: Path, width: int, height: int) -> None:
+    """Refuse a picture or mask that would fill the memory.
+
+    Raises:
+        Damaged: names its size.
+    """
+    if width * height > MOST_PIXELS:
+        raise Damaged(
+            f"{path}: expected at most {MOST_PIXELS:,} pixels, got {width} x {height} (width x height); make it smaller"
+        )
+
+
 def _decode(path: Path, data: bytes) -> np.ndarray:
     """Pixels (H, W, 3) as stored."""
     if data.startswith(JPEG):
         try:
-            if simplejpeg.decode_jpeg_header(data)[2] not in ("CMYK", "YCCK"):
+            height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
+            check_pixels(path, width, height)
+            if colours not in ("CMYK", "YCCK"):
                 return _decode_jpeg(data)
+        except Damaged:
+            raise
         except ValueError as error:
             raise Damaged(f"{path}: expected a picture, got a damaged one ({error}); {_FIX}") from None
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), AS_STORED) if data else None
+    pixels = _decode_others(path, data) if data else None
     if pixels is None:
         found = "an empty file" if not data else "a file that is cut off or is no picture"
         raise Damaged(f"{path}: expected a picture, got {found}; {_FIX}")
@@ -94,6 +115,15 @@ def _decode(path: Path, data: bytes) -> np.ndarray:
 
 
 _FIX = "get the file anew, or leave it out"
+
+
+def _decode_others(path: Path, data: bytes) -> np.ndarray | None:
+    """By OpenCV, once the size that the file states is known; None where there is no picture."""
+    check_pixels(path, *_stated_size(data))
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), AS_STORED)
+    except cv2.error:
+        return None
 
 
 def _decode_jpeg(data: bytes) -> np.ndarray:
@@ -107,11 +137,14 @@ def _decode_jpeg(data: bytes) -> np.ndarray:
     return simplejpeg.decode_jpeg(data, "RGB")
 
 
-def _orientation(path: Path, data: bytes) -> int:
-    try:
-        with Image.open(BytesIO(data)) as picture:
-            return picture.getexif().get(ORIENTATION, 1)
-    except Image.DecompressionBombError as error:
-        raise Damaged(f"{path}: expected a picture of ordinary size, got another ({error}); make it smaller") from None
-    except (OSError, SyntaxError, ValueError):
-        return 1
+def _stated_size(data: bytes) -> tuple[int, int]:
+    """Width and height by the file's head; 0 where that cannot be read: Pillow raises many kinds of errors then."""
+    with suppress(Exception), Image.open(BytesIO(data)) as picture:
+        return picture.size
+    return 0, 0
+
+
+def _orientation(data: bytes) -> int:
+    with suppress(Exception), Image.open(BytesIO(data)) as picture:
+        return picture.getexif().get(ORIENTATION, 1)
+    return 1

@@ -7,11 +7,12 @@ said in scenes/.
     python examples/pfenet_scnet/prepare.py scenes --root runs/scenes --hidden 0.25
 """
 
-import shutil
-import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from runtime.atomic_files import encoded
+from runtime.atomic_folder import whole_folder
 from runtime.options import Range
 from tqdm import tqdm
 
@@ -47,16 +48,10 @@ def make_scenes(
     root = Path(root)
     if root.exists():
         return root
-    root.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=root.parent))
-    try:
+    with whole_folder(root) as unfinished:
         _write_split(unfinished, "train", _training_classes(train_scenes, hidden, seed), seed)
         _write_split(unfinished, "val", _validation_classes(val_scenes, seed), seed + 1)
         (unfinished / "classes.txt").write_text("\n".join(class_names()) + "\n", encoding="utf-8")
-        unfinished.chmod(0o755)
-        unfinished.rename(root)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
     return root
 
 
@@ -99,6 +94,6 @@ def _write_split(root: Path, split: str, scenes: list[list[int]], seed: int) -> 
     names = [f"{split}_{index:05d}" for index in range(len(scenes))]
     for index, (name, classes) in enumerate(zip(tqdm(names, desc=f"drawing {split} scenes"), scenes, strict=True)):
         image, mask = draw_scene(classes, np.random.default_rng([seed, 4, index]))
-        image.save(root / "JPEGImages" / f"{name}.jpg", quality=90)
-        mask.save(root / "SegmentationClassAug" / f"{name}.png")
+        (root / "JPEGImages" / f"{name}.jpg").write_bytes(encoded(partial(image.save, format="JPEG", quality=90)))
+        (root / "SegmentationClassAug" / f"{name}.png").write_bytes(encoded(partial(mask.save, format="PNG")))
     (root / "ImageSets" / "Segmentation" / f"{split}.txt").write_text("\n".join(names) + "\n", encoding="utf-8")

@@ -27,6 +27,25 @@ Pair = tuple[tv_tensors.Image, tv_tensors.Mask]
 
 def read_pair(item: Item, novel_class: int) -> Pair:
     """The decoded image and the episode's mask: 1 where `novel_class` is, 255 where unlabelled, else 0."""
+    image, labels = read_labelled(item)
+    return image, tv_tensors.Mask(mask_of(labels.as_subclass(Tensor), novel_class).long())
+
+
+def mask_of(labels: Tensor, novel_class: int) -> Tensor:
+    """An episode's mask, uint8, from class indices of any shape: 1 where the class is, 255 where unlabelled, else 0.
+
+    >>> mask_of(torch.tensor([0, 3, 7, 255]), 7)
+    tensor([  0,   0,   1, 255], dtype=torch.uint8)
+    """
+    return (labels == novel_class).to(torch.uint8).masked_fill(labels == UNLABELLED, UNLABELLED)
+
+
+def read_labelled(item: Item) -> Pair:
+    """The decoded image and its class indices, (H, W) uint8.
+
+    Raises:
+        ValueError: the mask has another size than the image.
+    """
     image = read_image(item.image)
     labels = torch.from_numpy(read_mask(item.mask).copy())
     if image.shape[1:] != labels.shape:
@@ -34,8 +53,7 @@ def read_pair(item: Item, novel_class: int) -> Pair:
             f"{item.mask}: expected the image's size {tuple(image.shape[1:])}, got {tuple(labels.shape)}; "
             "the mask belongs to another picture"
         )
-    mask = (labels == novel_class).long().masked_fill(labels == UNLABELLED, UNLABELLED)
-    return tv_tensors.Image(image), tv_tensors.Mask(mask)
+    return tv_tensors.Image(image), tv_tensors.Mask(labels)
 
 
 def evaluation_transform(size: int) -> v2.Transform:

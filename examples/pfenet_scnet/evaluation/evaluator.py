@@ -6,6 +6,7 @@ from dataclasses import replace
 import torch
 from data.episodes import Episode, digest
 from data.image_list import ImageList
+from data.transforms import mask_of
 from model.pfenet import Extracted, PFENet
 from prediction.margins import at_size, margins
 from recipe import Recipe
@@ -60,7 +61,8 @@ def evaluate_seeds(
     lenders = [draw_lenders(*pair) for pair in zip(drawn, seeds, strict=True)] if OTHER_CLASS in supports else []
     if not all(lenders):
         supports, lenders = [kind for kind in supports if kind != OTHER_CLASS], []
-    tallies = [Tally(classes, supports) for _ in seeds]
+    device = next(model.parameters()).device
+    tallies = [Tally(classes, recipe.held_out_classes(), supports, device) for _ in seeds]
     todo = [
         (Trial(episode, lenders[place][index] if lenders else None), tallies[place])
         for place, episodes in enumerate(drawn)
@@ -68,9 +70,9 @@ def evaluate_seeds(
     ]
     # Episodes of one class share images, so sorting by class needs the fewest backbone passes.
     todo.sort(key=lambda pair: pair[0].episode.novel_class)
-    found = _answers(model, recipe, images, [trial for trial, _ in todo], supports)
-    for (trial, tally), (answers, truth) in zip(todo, found, strict=True):
-        tally.update(trial.episode, answers, truth)
+    found = _margins(model, recipe, images, [trial for trial, _ in todo], supports)
+    for (trial, tally), (its_margins, labels) in zip(todo, found, strict=True):
+        tally.update(trial.episode, its_margins, labels)
     return [
         tally.evaluation(seed, digest(images, episodes))
         for tally, seed, episodes in zip(tallies, seeds, drawn, strict=True)
@@ -81,12 +83,13 @@ def predictions(
     model: PFENet, recipe: Recipe, images: ImageList, episodes: Sequence[Episode], title: str | None = None
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Foreground (h, w) and truth of each episode, in order, as they are scored; `title` stands before the bar."""
-    found = _answers(model, recipe, images, [Trial(episode) for episode in episodes], (OWN,), title)
-    return ((answers[OWN], truth) for answers, truth in found)
+    found = _margins(model, recipe, images, [Trial(episode) for episode in episodes], (OWN,), title)
+    pairs = zip(episodes, found, strict=True)
+    return ((one[OWN] > 0, mask_of(labels, episode.novel_class)) for episode, (one, labels) in pairs)
 
 
 @torch.no_grad()
-def _answers(
+def _margins(
     model: PFENet,
     recipe: Recipe,
     images: ImageList,
@@ -94,7 +97,7 @@ def _answers(
     supports: Sequence[str],
     title: str | None = None,
 ) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
-    """Foreground (h, w) under each kind of supports, and the truth of each trial, in order."""
+    """Margins (h, w) under each kind of supports, and class indices (h, w) of each trial's query, in order."""
     with tqdm(total=len(trials), desc=title or f"{recipe.shot}-shot evaluation", unit=" episodes") as progress:
         for portion in in_portions(trials, _room(model, recipe)):
             episodes, lenders = [one.episode for one in portion], [one.lender for one in portion if one.lender]
@@ -104,8 +107,8 @@ def _answers(
                 batch = portion[start : start + recipe.batch]
                 found = {kind: margins(model, _shown(shared, batch, kind), recipe.size) for kind in supports}
                 for place, (episode, _) in enumerate(batch):
-                    truth = shared.truth(episode)
-                    yield {kind: at_size(margin[place], truth.shape) > 0 for kind, margin in found.items()}, truth
+                    labels = shared.labels[episode.query]
+                    yield {kind: at_size(margin[place], labels.shape) for kind, margin in found.items()}, labels
                 progress.update(len(batch))
 
 

@@ -1,7 +1,7 @@
 """Scores that a threshold cannot buy: pixels counted by class, by what lies there and by margin.
 
-A margin is the foreground's logit less the background's; foreground is where it exceeds an offset. From one count of the
-margins follow mIoU and FB-IoU at every offset, and what is called foreground where equally much is found.
+A margin is the foreground's logit less the background's; foreground is where it exceeds an offset. From one count of
+all margins follow mIoU and FB-IoU at every offset, and what is called foreground where equally much is found.
 """
 
 import torch
@@ -50,9 +50,9 @@ class MarginCounts:
     def add(self, margins: Tensor, labels: Tensor, targets: Tensor) -> None:
         """Add episodes: margins (N, H, W), class indices of the same shape, and the classes (N,) that they segment."""
         # Multiplied before anything is added: a margin just above an offset would be rounded to it. One that is just
-        # the offset falls below it. One that is no number is never foreground.
-        bins = (margins * BINS_OF_ONE).ceil().nan_to_num(nan=-torch.inf, neginf=-torch.inf, posinf=torch.inf)
-        bins = (bins + REACH * BINS_OF_ONE).clamp(0, BINS - 1).long()
+        # the offset falls below it. `fmax` puts one that is no number below all.
+        bins = (margins * BINS_OF_ONE).ceil().add_(REACH * BINS_OF_ONE)
+        bins = torch.fmax(bins, bins.new_zeros(())).clamp_(max=BINS - 1).long()
         targets = targets[:, None, None]
         kinds = torch.where(labels == targets, TARGET, self._kinds[labels.long()])
         codes = (self._places[targets] * (len(KINDS) + 1) + kinds) * BINS + bins
@@ -73,7 +73,7 @@ class MarginCounts:
             "miou": [one.miou for one in scores],
             "fb_iou": [one.fb_iou for one in scores],
             **called,
-            "base_called_at_recall": {str(recall): _at_recall(shares, recall) for recall in RECALLS},
+            "base_called_at_recall": {str(recall): _at_recall(above, recall) for recall in RECALLS},
         }
 
     def _above(self) -> Tensor:
@@ -115,13 +115,14 @@ def _shares(above: Tensor) -> Tensor:
     return 100 * summed[:, :-1] / summed[:, -1:].clamp(min=1)
 
 
-def _at_recall(shares: Tensor, recall: float) -> float | None:
+def _at_recall(above: Tensor, recall: float) -> float | None:
     """The base objects' share where that much of the target is found, linear between thresholds.
 
-    None where the target is found more or less than that at every threshold.
+    None where the target is found more or less than that at every threshold, or no object of a base class is shown.
     """
-    found, base = shares[TARGET], shares[KINDS.index("base")]
-    if not found[-1] <= recall <= found[0]:
+    shares, base_kind = _shares(above), KINDS.index("base")
+    found, base = shares[TARGET], shares[base_kind]
+    if not (found[-1] <= recall <= found[0] and above[:, base_kind, -1].any()):
         return None
     after = int((found >= recall).sum().clamp(max=len(found) - 1))
     step = float(found[after - 1] - found[after])

@@ -1,7 +1,9 @@
 """Fold mIoU and FB-IoU from summed intersections and unions, as in the published code."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import torch
 from data.episodes import Episode
@@ -38,7 +40,8 @@ class Evaluation(NamedTuple):
     """A model's scores on one seed's episodes.
 
     `chance` is the mIoU of calling every pixel foreground; a model that learnt anything beats it. `by_episode` holds
-    the episodes with their pixels, sorted by class. `reliance` is None where it was not asked for.
+    the episodes with their pixels, sorted by class. `reliance` is None where it was not asked for. `curves` are
+    those of margin_counts.py, by kind of supports.
     """
 
     scores: FoldScores
@@ -48,6 +51,7 @@ class Evaluation(NamedTuple):
     digest: str
     by_episode: tuple[ScoredEpisode, ...] = ()
     reliance: Reliance | None = None
+    curves: Mapping[str, dict[str, Any]] = MappingProxyType({})
 
 
 def count_pixels(prediction: Tensor, truth: Tensor) -> Tensor:

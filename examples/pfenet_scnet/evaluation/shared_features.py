@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from data.episodes import Episode
 from data.image_list import ImageList
-from data.transforms import read_pair
+from data.transforms import mask_of, read_labelled
 from model.pfenet import Extracted, PFENet
 from runtime.interrupts import ignore_interrupts
 from torch import Tensor
@@ -42,16 +42,17 @@ class SharedFeatures:
         self.high_level: dict[int, Tensor] = {}
         self.support_high_level: dict[tuple[int, int], Tensor] = {}
         self.masks: dict[tuple[int, int], Tensor] = {}
-        self.truths: dict[tuple[int, int], Tensor] = {}
+        # Class indices as the protocol has its truths.
+        self.labels: dict[int, Tensor] = {}
         device = next(model.parameters()).device
         shown = _Shown(images, episodes, protocol, size, lenders)
         loader = DataLoader(shown, batch_size=None, num_workers=workers, worker_init_fn=ignore_interrupts)
-        for (index, classes), (picture, masks, truths) in zip(shown.entries, loader, strict=True):
+        for (index, classes), (picture, masks, labels) in zip(shown.entries, loader, strict=True):
             mid, layer3 = model.mid_level(picture[None].to(device))
-            masks = masks.to(device)
+            masks, self.labels[index] = masks.to(device), labels.to(device)
             self.mid[index], self.high_level[index] = mid[0], model.layer4(layer3)[0]
-            for c, mask, truth in zip(classes, masks, truths, strict=True):
-                self.masks[index, c], self.truths[index, c] = mask, truth.to(device)
+            for c, mask in zip(classes, masks, strict=True):
+                self.masks[index, c] = mask
                 if (index, c) in shown.supports:
                     self.support_high_level[index, c] = model.masked_high_level(layer3, mask[None])[0]
 
@@ -69,7 +70,7 @@ class SharedFeatures:
 
     def truth(self, episode: Episode) -> Tensor:
         """The query's truth (h, w) of 0, 1 and 255, uint8."""
-        return self.truths[episode.query, episode.novel_class]
+        return mask_of(self.labels[episode.query], episode.novel_class)
 
 
 def _stack(maps: list[Tensor]) -> Tensor:
@@ -77,8 +78,8 @@ def _stack(maps: list[Tensor]) -> Tensor:
     return torch.stack([one.movedim(0, -1) for one in maps]).movedim(-1, 1)
 
 
-class _Shown(Dataset[tuple[Tensor, Tensor, list[Tensor]]]):
-    """An image (3, H, W) and, for each class that an episode wants of it, a mask (K, H, W) and a truth."""
+class _Shown(Dataset[tuple[Tensor, Tensor, Tensor]]):
+    """An image (3, H, W), a mask (K, H, W) of each class that an episode wants of it, and its class indices (h, w)."""
 
     def __init__(
         self,
@@ -101,16 +102,14 @@ class _Shown(Dataset[tuple[Tensor, Tensor, list[Tensor]]]):
     def __len__(self) -> int:
         return len(self.entries)
 
-    def __getitem__(self, place: int) -> tuple[Tensor, Tensor, list[Tensor]]:
+    def __getitem__(self, place: int) -> tuple[Tensor, Tensor, Tensor]:
         index, classes = self.entries[place]
-        pairs = [read_pair(self.items[index], c) for c in classes]
-        prepared = [self.transform(*pair) for pair in pairs]
-        masks = [mask.as_subclass(Tensor).to(torch.uint8) for _, mask in prepared]
-        truths = [
-            self.protocol.truth(before.as_subclass(Tensor).to(torch.uint8), after)
-            for (_, before), after in zip(pairs, masks, strict=True)
-        ]
-        return prepared[0][0].as_subclass(Tensor), torch.stack(masks), truths
+        # A transform moves labels and never mixes them, so each class's mask follows from them.
+        image, before = read_labelled(self.items[index])
+        picture, after = self.transform(image, before)
+        labels = after.as_subclass(Tensor)
+        truth = self.protocol.truth(before.as_subclass(Tensor), labels)
+        return picture.as_subclass(Tensor), torch.stack([mask_of(labels, c) for c in classes]), truth
 
 
 class Trial(NamedTuple):

@@ -3,9 +3,8 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from data.list_file import shown
 from data.pictures import ENDS, Damaged, is_cut_off, read_image
-from runtime.say import some
+from runtime.say import shown, some
 from torch import Tensor
 
 from prediction.query_pictures import Query

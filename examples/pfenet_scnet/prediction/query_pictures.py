@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from data.list_file import PICTURES, shown
-from runtime.say import say_once, some
+from data.list_file import PICTURES
+from runtime.say import say_once, shown, some
 
 SHOWN = 3
 WILD = "*?["

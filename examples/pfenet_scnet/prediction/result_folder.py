@@ -9,7 +9,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import torch
-from data.list_file import shown
+from runtime.say import shown
 from torch import Tensor
 
 from prediction.query_pictures import Query

@@ -75,7 +75,7 @@ def saved_options(path: Path) -> dict[str, Any]:
         raise FileNotFoundError(f"{path}: expected the recipe of a run, got no such file; give a run's folder")
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
         found = None
     found = found if isinstance(found, dict) else {}
     missing = [field.name for field in fields(Recipe) if field.name not in found]

@@ -1,6 +1,7 @@
 """Pictures of a run: learning curves, and a sheet of episodes with what each model finds."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from textwrap import fill
 
@@ -13,6 +14,7 @@ from matplotlib.axes import Axes
 from model.pfenet import PFENet
 from recipe import Recipe
 from run_folder.rows import read_rows
+from runtime.atomic_files import write_picture_atomically
 from torch import Tensor
 
 from reporting.episode_pictures import EpisodePictures, episode_pictures, region_pictures
@@ -24,6 +26,8 @@ ROWS = 6
 WIDTH_INCHES = 10
 TITLE_LETTERS = 16
 GREY = "#555555"
+# A $ in the name of a class or folder is a $, and no formula.
+pyplot.rcParams["text.parse_math"] = False
 
 
 def draw_curves(run: Path) -> None:
@@ -36,7 +40,7 @@ def draw_curves(run: Path) -> None:
             axes.plot(*zip(*points, strict=True), label=label)
     axes.set(xlabel="step", ylabel="loss", title=run.name)
     axes.legend()
-    figure.savefig(run / "curves.png", dpi=110)
+    write_picture_atomically(run / "curves.png", partial(figure.savefig, dpi=110))
     pyplot.close(figure)
 
 
@@ -97,7 +101,7 @@ def draw_episodes(
         fontsize=8,
         color=GREY,
     )
-    figure.savefig(path, dpi=150)
+    write_picture_atomically(path, partial(figure.savefig, dpi=150))
     pyplot.close(figure)
 
 

@@ -10,17 +10,24 @@ from recipe import Recipe
 
 from reporting import paper
 from reporting.reliance import reliance_line, reliance_of
+from reporting.threshold_free import at_chosen_offset, chosen_line, over_offsets, recall_line
 
 
 def report(
-    recipe: Recipe, evaluations: Sequence[Evaluation], images: ImageList, origin: str | None = None
+    recipe: Recipe,
+    evaluations: Sequence[Evaluation],
+    images: ImageList,
+    origin: str | None = None,
+    base: Evaluation | None = None,
 ) -> dict[str, Any]:
     """Print the per-class table over all seeds, and return the scores, as means over the seeds.
 
-    `origin` says where the weights come from, if not from a run of this recipe. The spread is the sample standard
-    deviation over the seeds; None for a single seed.
+    `origin` says where the weights come from, if not from a run of this recipe. `base`, of base classes, chooses an
+    offset. The spread is the sample standard deviation over the seeds; None for a single seed.
     """
     found = scores_of(recipe, evaluations, images, origin)
+    if base is not None:
+        found["at_chosen_offset"] = at_chosen_offset(found["over_offsets"], base)
     print(f"\n{'class':>20}   IoU %")
     for c in _classes(evaluations):
         iou, spread = _class_iou(evaluations, c)
@@ -30,6 +37,10 @@ def report(
     print(f"{'FB-IoU':>20}   {_percent(found['fb_iou'], found['fb_iou_spread'])}")
     if found["support_reliance"]:
         print(f"{'support reliance':>20}   {reliance_line(found['support_reliance'])}")
+    if found["over_offsets"]:
+        print(f"{'base objects called':>20}   {recall_line(found['over_offsets']['base_called_at_recall'])}")
+    if base is not None:
+        print(f"{'mIoU, chosen offset':>20}   {chosen_line(found['at_chosen_offset'])}")
     print(_setting(recipe, evaluations, found["weights"]))
     return found
 
@@ -46,6 +57,7 @@ def scores_of(
         "class_iou": {images.class_names[c - 1]: _class_iou(evaluations, c)[0] for c in _classes(evaluations)},
         "every_pixel_foreground_miou": mean(e.chance for e in evaluations),
         "support_reliance": reliance_of(evaluations),
+        "over_offsets": over_offsets(evaluations),
         "episodes": evaluations[0].episodes,
         "episodes_digest": "-".join(e.digest for e in evaluations),
         "data": recipe.data,

@@ -36,7 +36,7 @@ def check_start(recipe: Recipe, run: Path) -> None:
             f"out: expected a new folder, got {run}, which holds a run; add --resume true to go on with it, or name "
             "another folder with --out"
         )
-    _refuse(run, recipe, MACHINE, "name another folder with --out, or leave these options as saved")
+    _refuse_recipe(run, recipe, MACHINE, "name another folder with --out, or leave these options as saved")
 
 
 def is_finished(recipe: Recipe, run: Path) -> bool:
@@ -47,7 +47,7 @@ def is_finished(recipe: Recipe, run: Path) -> bool:
     """
     if not all((run / name).is_file() for name in ("recipe.yaml", "last.pt", "result.json")):
         return False
-    _refuse(run, recipe, MACHINE, "name another folder with --out, or leave these options as saved")
+    _refuse_recipe(run, recipe, MACHINE, "name another folder with --out, or leave these options as saved")
     return True
 
 
@@ -59,7 +59,33 @@ def check_evaluation(recipe: Recipe, run: Path) -> None:
     """
     theirs = saved_options(run / "recipe.yaml")["data"]
     free = EVALUATION if _same_folder(theirs, recipe.data) else EVALUATION | CLASSES
-    _refuse(run, recipe, free, "leave these options as saved, or train another run")
+    _refuse_recipe(run, recipe, free, "leave these options as saved, or train another run")
+
+
+def origin_of(recipe: Recipe, episodes: str) -> dict[str, Any]:
+    """What a checkpoint says of how it came about, in plain values.
+
+    Args:
+        episodes: the digest of the training episodes.
+    """
+    options = {one.name: getattr(recipe, one.name) for one in fields(recipe) if one.name not in MACHINE}
+    return {"options": {name: _plain(value) for name, value in options.items()}, "episodes": episodes}
+
+
+def check_origin(origin: Mapping[str, Any], recipe: Recipe, episodes: str, path: Path) -> None:
+    """Refuse to go on from the checkpoint of another run, whichever folder it was copied into.
+
+    Raises:
+        ValueError: names each option that differs from the checkpoint's, and both values, or says that the training
+            episodes are others.
+    """
+    fix = "name another folder with --out, or put the run's own checkpoint there"
+    _refuse(path, origin["options"], recipe, MACHINE, fix)
+    if origin["episodes"] != episodes:
+        raise ValueError(
+            f"{path}: expected the training episodes {origin['episodes']} of the saved run, got {episodes}; the data "
+            "changed since: name another folder with --out"
+        )
 
 
 def differences(saved: Mapping[str, Any], asked: Recipe, free: Set[str]) -> list[tuple[str, str, str]]:
@@ -72,11 +98,15 @@ def differences(saved: Mapping[str, Any], asked: Recipe, free: Set[str]) -> list
     ]
 
 
-def _refuse(run: Path, asked: Recipe, free: Set[str], fix: str) -> None:
-    found = differences(saved_options(run / "recipe.yaml"), asked, free)
+def _refuse_recipe(run: Path, asked: Recipe, free: Set[str], fix: str) -> None:
+    _refuse(run, saved_options(run / "recipe.yaml"), asked, free, fix)
+
+
+def _refuse(where: Path, saved: Mapping[str, Any], asked: Recipe, free: Set[str], fix: str) -> None:
+    found = differences(saved, asked, free)
     if found:
         words = ", ".join(f"{name} {ours} (saved: {theirs})" for name, theirs, ours in found)
-        raise ValueError(f"{run}: expected the options of the saved run, got {words}; {fix}")
+        raise ValueError(f"{where}: expected the options of the saved run, got {words}; {fix}")
 
 
 def _equal(name: str, one: Any, other: Any) -> bool:

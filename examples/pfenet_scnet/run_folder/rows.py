@@ -1,10 +1,11 @@
-"""Logs of one JSON object a line; the last line may be torn, as a killed process leaves it."""
+"""Logs of one JSON object a line, each with its step; the last line may be torn, as a killed process leaves it."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 from runtime.atomic_files import write_text_atomically
+from runtime.json_files import parse_json
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -17,10 +18,10 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for number, line in enumerate(lines, 1):
         try:
-            row = json.loads(line)
+            row = parse_json(line)
         except ValueError:
             row = None
-        if isinstance(row, dict):
+        if isinstance(row, dict) and type(row.get("step")) is int:
             rows.append(row)
         elif number < len(lines):
             raise ValueError(f"{path}: expected a JSON object in line {number}, got {line[:40]!r}; delete that line")

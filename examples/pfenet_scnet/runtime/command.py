@@ -8,6 +8,8 @@ from pathlib import Path
 
 import torch
 
+from runtime.say import shown
+
 # What a wrong option, a damaged file, a full disk, a missing package or a small GPU raises. Anything else is a fault of
 # ours, and its traceback is what we need to mend it.
 MISTAKES = (ValueError, OSError, ImportError, FloatingPointError, torch.OutOfMemoryError)
@@ -20,6 +22,8 @@ FIXES = {
     errno.EACCES: "choose a place that you may write to and read from",
     errno.EROFS: "choose a place that can be written to",
     errno.ENOSPC: "make room on the disk, or choose another one",
+    errno.EDQUOT: "make room, as your quota is used up, or choose another disk",
+    errno.EFBIG: "choose a disk that holds files so large",
 }
 
 
@@ -47,7 +51,7 @@ def run_command(main: Callable[[list[str]], object], arguments: list[str] | None
 
 
 def _end(message: str, status: int) -> None:
-    print(f"{Path(sys.argv[0]).name}: {message}", file=sys.stderr)
+    print(f"{Path(sys.argv[0]).name}: {shown(message)}", file=sys.stderr)
     raise SystemExit(status)
 
 
@@ -68,9 +72,9 @@ def one_line(error: BaseException) -> str:
     >>> one_line(ValueError("size: expected at least 32,\\n got 0"))
     'size: expected at least 32, got 0'
     """
-    if isinstance(error, OSError) and error.filename:
-        fix = FIXES.get(error.errno or 0, "")
-        return f"{error.filename}: {error.strerror}{fix and '; '}{fix}"
+    fix = FIXES.get(error.errno or 0, "") if isinstance(error, OSError) else ""
+    if isinstance(error, OSError) and (error.filename or fix):
+        return f"{error.filename or 'disk'}: {error.strerror}{fix and '; '}{fix}"
     text = str(error) or type(error).__name__
     if "\nOriginal Traceback" in text:
         text = re.split(r"\n\w[\w.]*: ", text)[-1]

@@ -1,9 +1,18 @@
-"""Ctrl-C ends a run between two steps, never inside one; a second Ctrl-C ends it at once."""
+"""Ctrl-C ends a run between two steps, never inside one; a second Ctrl-C ends it at once.
 
+Who was started by a process that dies, as the ranks of torchrun are, ends too.
+"""
+
+import os
 import signal
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Event
+from threading import Event, Thread
+
+# Seconds between two looks at whether the parent still lives.
+PATIENCE = 1.0
 
 
 @contextmanager
@@ -26,3 +35,21 @@ def interrupt_flag() -> Iterator[Event]:
 def ignore_interrupts(_worker: int) -> None:
     """Ignore Ctrl-C in loader processes, which a terminal interrupts too: the main process ends them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def end_with_parent() -> None:
+    """From now on, end this process at once when the one that started it dies.
+
+    A rank whose launcher was killed would go on beside those of the next launch, and hold their port and their GPU.
+    """
+    Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    # A process whose parent dies gets another one; on Windows it keeps the number, and nothing can be seen.
+    while os.getppid() == parent:
+        time.sleep(PATIENCE)
+    try:
+        print("the process that started this one died, so this one ends", file=sys.stderr, flush=True)
+    finally:  # Nobody may listen any more.
+        os._exit(1)

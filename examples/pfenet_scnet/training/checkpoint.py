@@ -4,7 +4,9 @@ A run resumes from `checkpoint.pt`. `last.pt` and `best.pt` hold the model's sta
 load too.
 """
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from model.state import load_state, read_file
@@ -12,14 +14,32 @@ from runtime.atomic_files import write_atomically
 from torch import nn
 
 
-def save_atomically(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> None:
-    """Save model, optimizer and the number of steps done; after a crash the previous checkpoint is still there."""
-    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
+def save_atomically(
+    path: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    step: int,
+    origin: Mapping[str, Any] | None = None,
+) -> None:
+    """Save model, optimizer and the number of steps done; after a crash the previous checkpoint is still there.
+
+    Args:
+        origin: what `check` of `load_checkpoint` gets to see.
+    """
+    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "origin": origin}
     write_atomically(path, lambda file: torch.save(state, file))
 
 
-def load_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
+def load_checkpoint(
+    path: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    check: Callable[[Mapping[str, Any]], object] = lambda _: None,
+) -> int:
     """Restore model and optimizer and return the number of steps done; 0 where there is no checkpoint yet.
+
+    Args:
+        check: looks at the `origin` that the checkpoint was saved with, before anything is restored.
 
     Raises:
         ValueError: the file is damaged, or belongs to another model or optimizer.
@@ -28,6 +48,8 @@ def load_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimiz
         return 0
     fix = "copy it again, or delete it to begin the run anew"
     state = read_file(path, fix)
+    if state.get("origin"):
+        check(state["origin"])
     try:
         load_state(model, state["model"], path)
         optimizer.load_state_dict(state["optimizer"])

@@ -4,12 +4,15 @@ A cache is a folder of plain, memory-mapped .npy arrays. Axes of an array: image
 (the picture and its mirror image), rows, columns, channels.
 
 The folder is named by a digest of images, classes, backbone and preparation, and gets that name only when it is whole.
-A run that is killed while it computes leaves a folder `unfinished-…`, which nothing reads and anyone may delete.
+Each array has its digest in the manifest, and is read through once when a run opens the cache. A run that is killed
+while it computes leaves a folder `unfinished-…`, which nothing reads, and which a later run deletes when it is a day
+old.
 """
 
 import hashlib
 import json
 import math
+import os
 import shutil
 from collections.abc import Iterable, Iterator
 from copy import copy
@@ -21,7 +24,9 @@ import torch
 from data.image_list import ImageList
 from data.transforms import evaluation_transform, read_pair
 from model.pfenet import PFENet
+from runtime.atomic_files import DAY, remove_unfinished, write_text_atomically
 from runtime.interrupts import ignore_interrupts
+from runtime.json_files import read_object
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
@@ -74,7 +79,8 @@ def open_features(root: str | Path, model: PFENet, images: ImageList, classes: l
         size: side in pixels of the square that the longer side is resized to, the rest padded.
 
     Raises:
-        ValueError: an image or mask changed since the cache was made, or the model's batch statistics are live.
+        ValueError: an image or mask changed since the cache was made, the cache is damaged, features are not finite,
+            or the model's batch statistics are live.
         OSError: the disk has too little room.
     """
     if model.live_statistics:
@@ -86,7 +92,7 @@ def open_features(root: str | Path, model: PFENet, images: ImageList, classes: l
     pairs = [(index, c) for index, item in enumerate(images.items) for c in classes if c in item.pixels]
     views = _Views(images, pairs, size)
     identity = {
-        "format": 1,
+        "format": 2,
         # Covers size, decoder and padding: images that are prepared in another way get another cache.
         "first_image": _digest_of_tensors(views[0]),
         # Two networks may differ in nothing but an activation or a stride.
@@ -96,14 +102,32 @@ def open_features(root: str | Path, model: PFENet, images: ImageList, classes: l
     }
     manifest = identity | {"files": _digest(list(_files(images)))}
     folder = Path(root) / _digest(identity)[:16]
+    remove_unfinished(folder.parent, "unfinished-*", DAY)
     if not folder.exists():
         _compute(folder, model, views, len(pairs), manifest)
-    if json.loads((folder / "manifest.json").read_text(encoding="utf-8")) != manifest:
+    _check(folder, manifest)
+    return FeatureCache(folder, pairs)
+
+
+def _check(folder: Path, manifest: dict[str, object]) -> None:
+    found = read_object(folder / "manifest.json") or {}
+    digests, fix = found.pop("arrays", None), "delete that folder and they are computed again"
+    if found != manifest:
         raise ValueError(
             f"cache_features: expected features of the present files in {folder}, got older ones: an image or mask "
-            "changed since; delete that folder and they are computed again"
+            f"changed since; {fix}"
         )
-    return FeatureCache(folder, pairs)
+    if digests != _digests_of_arrays(folder):
+        raise ValueError(f"cache_features: expected whole features in {folder}, got damaged ones; {fix}")
+
+
+def _digests_of_arrays(folder: Path) -> dict[str, str]:
+    """The digest of the file of each array that is there."""
+    digests: dict[str, str] = {}
+    for path in tqdm(sorted(folder.glob("*.npy")), "reading cached features", unit=" arrays", delay=2):
+        with path.open("rb") as file:
+            digests[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return digests
 
 
 def _digest(value: object) -> str:
@@ -170,13 +194,17 @@ def _compute(folder: Path, model: PFENet, views: _Views, pairs: int, manifest: d
                 tqdm.write(
                     f"caching features: {sum(array.nbytes for array in arrays.values()) / 1e9:.1f} GB in {folder}"
                 )
+            _check_finite(entry, views.entries[index][0].image)
             for name in BY_IMAGE:
                 arrays[name][index] = entry[name]
             for name in BY_PAIR:
                 arrays[name][done : done + len(masks)] = entry[name]
             done += len(masks)
+        for array in arrays.values():
+            array.flush()
         arrays.clear()
-        (Path(unfinished) / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+        whole = manifest | {"arrays": _digests_of_arrays(Path(unfinished))}
+        write_text_atomically(Path(unfinished) / "manifest.json", json.dumps(whole, indent=2) + "\n")
         _publish(Path(unfinished), folder)
     model.train(was_training)
 
@@ -195,6 +223,14 @@ def _entry(model: PFENet, pictures: Tensor, masks: Tensor) -> dict[str, np.ndarr
     return {name: value.cpu().numpy() for name, value in kept.items()}
 
 
+def _check_finite(entry: dict[str, np.ndarray], image: Path) -> None:
+    if not all(np.isfinite(value).all() for value in entry.values()):
+        raise ValueError(
+            f"cache_features: expected finite features, got NaN or infinity for {image}; the backbone's weights are "
+            "damaged: get them anew"
+        )
+
+
 def _allocate(folder: Path, entry: dict[str, np.ndarray], images: int, pairs: int) -> dict[str, np.ndarray]:
     """Create empty arrays for all images and pairs, if the disk has room for them."""
     shapes = {name: (images, *entry[name].shape) for name in BY_IMAGE}
@@ -206,10 +242,20 @@ def _allocate(folder: Path, entry: dict[str, np.ndarray], images: int, pairs: in
             f"cache_features: expected {needed / 1e9:.1f} GB of room below {folder.parent}, got {free / 1e9:.1f}; "
             "name a folder on another disk with --features, or take a smaller size"
         )
-    return {
+    arrays = {
         name: np.lib.format.open_memmap(folder / f"{name}.npy", "w+", entry[name].dtype, shape)
         for name, shape in shapes.items()
     }
+    for name in arrays:
+        _reserve(folder / f"{name}.npy")
+    return arrays
+
+
+def _reserve(path: Path) -> None:
+    """Take the file's room on the disk now, where the system can: a mapped file on a full disk kills the process."""
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def _publish(unfinished: Path, folder: Path) -> None:

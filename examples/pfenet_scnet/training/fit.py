@@ -17,11 +17,12 @@ from evaluation.evaluator import episodes_of
 from lightning_fabric import Fabric
 from model.pfenet import PFENet
 from recipe import Recipe
-from run_folder.contradictions import check_start
+from run_folder.contradictions import check_origin, check_start, origin_of
 from run_folder.rows import read_rows, write_rows
-from runtime.atomic_files import write_text_atomically
+from runtime.atomic_files import remove_unfinished, write_text_atomically
 from runtime.device import best_device
 from runtime.environment import environment
+from runtime.interrupts import end_with_parent
 from runtime.say import say_once
 
 from selfcontrast import SelfContrastiveAuxiliary
@@ -63,16 +64,22 @@ def fit(
     )
     with fabric.rank_zero_first():
         dataset, augmentation = training_data(recipe, model, images, episodes)
-    start = load_checkpoint(run / "checkpoint.pt", model, optimizer)
+    scheduled, checkpoint = digest(images, islice(episodes, DIGESTED)), run / "checkpoint.pt"
+    start = load_checkpoint(
+        checkpoint, model, optimizer, lambda origin: check_origin(origin, recipe, scheduled, checkpoint)
+    )
     if start > recipe.steps:
-        raise ValueError(f"{run}: expected at most {recipe.steps} steps, got a checkpoint after {start}; name --out")
+        raise ValueError(
+            f"{checkpoint}: expected at most {recipe.steps} steps, got a checkpoint after {start}; name another folder "
+            "with --out"
+        )
     fabric.barrier()
     if fabric.is_global_zero:
         _begin(run, recipe, start)
     fabric.barrier()
     started = time.monotonic()
     task, optimizer = fabric.setup(objective(model, recipe.build_auxiliary()), optimizer)
-    done = run_steps(recipe, fabric, task, optimizer, dataset, sharding, start, run)
+    done = run_steps(recipe, fabric, task, optimizer, dataset, sharding, start, run, origin_of(recipe, scheduled))
     fabric.barrier()
     if done < recipe.steps:
         fabric.print(f"stopped after step {done}; add --resume true to go on from {run}/checkpoint.pt")
@@ -81,7 +88,7 @@ def fit(
         save_weights(run / "last.pt", model)
     return model, {
         "augmentation": augmentation,
-        "training_episodes_digest": digest(images, islice(episodes, DIGESTED)),
+        "training_episodes_digest": scheduled,
         "hidden_share_percent": share,
         "training_images": len(images.items),
         "training_seconds": round(time.monotonic() - started, 1),
@@ -108,6 +115,8 @@ def start_fabric(precision: str) -> Fabric:
         accelerator=accelerator, strategy=strategy, devices=here, num_nodes=everywhere // here, precision=precision
     )
     fabric.launch()
+    if everywhere > 1:
+        end_with_parent()
     return fabric
 
 
@@ -144,7 +153,8 @@ def check_lists(recipe: Recipe, listed: ImageList) -> None:
 
 
 def _begin(run: Path, recipe: Recipe, start: int) -> None:
-    """Write recipe and environment; a resumed run drops the rows after its checkpoint."""
+    """Write recipe and environment; a resumed run drops the rows after its checkpoint, and what a kill left."""
+    remove_unfinished(run)
     recipe.save(run / "recipe.yaml")
     write_text_atomically(run / "environment.json", json.dumps(environment(), indent=2) + "\n")
     log = run / "metrics.jsonl"

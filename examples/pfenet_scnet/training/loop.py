@@ -5,8 +5,10 @@ dropout and draws by (seed, step, its place in the batch). Its weight is its sha
 is the mean over all labelled pixels of the batch, however the batch is split.
 """
 
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import torch
 from data.masks import UNLABELLED
@@ -75,8 +77,13 @@ def run_steps(
     sharding: ShardedBatch,
     start: int,
     run: Path,
+    origin: Mapping[str, Any],
 ) -> int:
-    """Train from step `start` and return how many steps are done: all, unless Ctrl-C came."""
+    """Train from step `start` and return how many steps are done: all, unless Ctrl-C came.
+
+    Args:
+        origin: what the checkpoints say of how they came about.
+    """
     steps = range(start, recipe.steps)
     loader = DataLoader(
         dataset,
@@ -89,7 +96,7 @@ def run_steps(
     task.train()
     done = start
     with (
-        closing(RunWriter(recipe, fabric, task.module.model, optimizer, run, start)) as writer,
+        closing(RunWriter(recipe, fabric, task.module.model, optimizer, run, start, origin)) as writer,
         tqdm(
             total=len(steps) * recipe.batch, desc=_title(recipe), unit=" episodes", disable=not writer.writes
         ) as progress,

@@ -1,7 +1,9 @@
 """Write a run's log, candidates, checkpoints and TensorBoard's files while it trains."""
 
+from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -21,12 +23,21 @@ class RunWriter:
 
     Args:
         start: the steps that were done before.
+        origin: what the checkpoints say of how they came about.
     """
 
     def __init__(
-        self, recipe: Recipe, fabric: Fabric, model: PFENet, optimizer: torch.optim.Optimizer, run: Path, start: int
+        self,
+        recipe: Recipe,
+        fabric: Fabric,
+        model: PFENet,
+        optimizer: torch.optim.Optimizer,
+        run: Path,
+        start: int,
+        origin: Mapping[str, Any],
     ) -> None:
         self.recipe, self.fabric, self.model, self.optimizer, self.run = recipe, fabric, model, optimizer, run
+        self.origin = origin
         self.selection = Selection(recipe, run)
         self.events = EventFiles(run, recipe, start) if recipe.tensorboard and self.writes else None
 
@@ -57,7 +68,7 @@ class RunWriter:
             # Before the checkpoint: a run that is stopped in between purges this and writes it again.
             if self.events:
                 self.events.checkpoint(self.model, done, candidate)
-            save_atomically(self.run / "checkpoint.pt", self.model, self.optimizer, done)
+            save_atomically(self.run / "checkpoint.pt", self.model, self.optimizer, done, self.origin)
 
     def close(self) -> None:
         """End the files that stay open between two steps."""

@@ -69,7 +69,7 @@ def test_lists_are_read_as_they_are_meant(work, names, written):
     ("line", "shown"),
     [
         ("größe\n".encode("latin-1"), r"expected UTF-8, got 'gr\xf6\xdfe' in line 17"),
-        ("train0\u200b\n".encode(), r"train0\u200b.jpg', got no such file"),
+        ("train0\u200b\n".encode(), r"train0\u200b.jpg, got no such file"),
         (b"two words here\n", "names hold no blanks"),
         (b"train99\n", "train99.jpg, got no such file; 1 of 17 images"),
     ],

@@ -125,6 +125,30 @@ def test_evaluations_stand_side_by_side_and_say_what_they_are_of(work, run):
     assert json.loads((run / "result.json").read_text())["held_out"] == "fold2"
 
 
+def test_the_checkpoint_of_another_run_is_not_gone_on_with(work, run):
+    other = work / "baseline"
+    carried_out("train", "--data", "voc", *SHORT, "--weight", "0", "--out", other, cwd=work)
+    shutil.copy(run / "checkpoint.pt", other / "checkpoint.pt")
+    (other / ".checkpoint.pt.1.unfinished").touch()
+    before = content(other)
+    said = refused("train", "--data", "voc", *SHORT, "--weight", "0", "--out", other, "--resume", "true", cwd=work)
+    assert "checkpoint.pt: expected the options of the saved run, got weight 0 (saved: 0.5)" in said
+    assert content(other) == before
+
+
+def test_a_list_that_changed_is_not_gone_on_with(work, run, tmp_path):
+    listed = work / "voc/ImageSets/Segmentation/train.txt"
+    lines = listed.read_text()
+    listed.write_text("\n".join(reversed(lines.split())))
+    try:
+        assert "the data changed since: name another folder" in train(refused, work, "--resume", "true")
+    finally:
+        listed.write_text(lines)
+    (run / ".checkpoint.pt.1.unfinished").touch()
+    train(carried_out, work, "--resume", "true")
+    assert not list(run.glob(".*")), "what a killed process left is gone"
+
+
 @pytest.mark.parametrize("name", ["metrics.jsonl", "selection.jsonl"])
 def test_a_torn_log_does_not_stop_a_whole_run(work, run, name):
     (run / name).write_bytes((run / name).read_bytes()[:-9])

@@ -61,6 +61,12 @@ def test_refuses_names_that_no_mask_can_mean(tmp_path, content):
         class_names(tmp_path)
 
 
+def test_a_name_that_commands_a_terminal_is_refused(tmp_path):
+    (tmp_path / "classes.txt").write_text("cup\n\x1b[31mplate\n")
+    with pytest.raises(ValueError, match=r"without control characters, got \\x1b\[31mplate; mend the file"):
+        class_names(tmp_path)
+
+
 def test_reads_names_as_windows_writes_them(tmp_path):
     (tmp_path / "classes.txt").write_bytes("\ufeffring \r\nblue cube\r\n\r\n".encode())
     assert class_names(tmp_path) == ("ring", "blue cube")

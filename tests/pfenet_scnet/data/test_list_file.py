@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from data.list_file import Listed, read_lines, read_list_file, shown
+from data.list_file import Listed, read_lines, read_list_file
 
 ROOT = Path("root")
 
@@ -48,10 +48,6 @@ def test_what_cannot_be_read_is_shown(tmp_path):
         listed(tmp_path, "a b c")
     with pytest.raises(ValueError, match="got an empty file"):
         listed(tmp_path, "\n \n")
-
-
-def test_shown_writes_out_what_nobody_sees():
-    assert shown("a b.jpg") == "a b.jpg" and shown("a\u00a0b") == r"'a\xa0b'"
 
 
 def test_lines_are_stripped(tmp_path):

@@ -2,7 +2,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from data.pictures import Damaged, is_cut_off, orientation, read_image
+from bombs import jpeg_bomb, png_bomb
+from data.pictures import Damaged, check_pixels, is_cut_off, orientation, read_image
+from data.preparation.shared import image_size
 from PIL import Image, ImageOps
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
@@ -78,6 +80,21 @@ def test_what_is_no_picture_is_named_and_nothing_else_is_printed(tmp_path, capfd
     with pytest.raises(Damaged, match=r"a\.jpg: expected a picture, got"):
         read_image(tmp_path / "a.jpg")
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("bomb", [png_bomb(), png_bomb(colours=True), jpeg_bomb()])
+def test_a_picture_that_would_fill_the_memory_is_named_by_its_head(tmp_path, bomb, capfd):
+    (tmp_path / "a.jpg").write_bytes(bomb)
+    for upright in (False, True):
+        with pytest.raises(Damaged, match=r"a\.jpg: expected at most 268,435,456 pixels, got 60000 x 60000"):
+            read_image(tmp_path / "a.jpg", upright)
+    with pytest.raises(Damaged, match=r"a\.jpg: expected at most"):
+        image_size(tmp_path / "a.jpg")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_phones_largest_picture_is_not_too_large(tmp_path):
+    check_pixels(tmp_path / "a.jpg", 16_320, 12_240)
 
 
 def test_bytes_behind_the_end_do_no_harm(tmp_path):

@@ -52,7 +52,7 @@ def test_lenders_cost_their_supports_alone_and_lend_them(images, model):
     own, other = EPISODES[:2]
     shared = SharedFeatures(model, images, [own], PROTOCOLS["ours"], 48, 0, [other])
     # The lender's query is no support of either.
-    assert shared.mid.keys() == {0, 1, 2, 3, 4} and (other.query, 7) not in shared.truths
+    assert shared.mid.keys() == {0, 1, 2, 3, 4} and (other.query, 7) not in shared.masks
     lent, theirs = shared.extracted([own], [other]), shared.extracted([other], [other])
     for name in ("support_mid", "support_high_level", "support_masks"):
         assert torch.equal(getattr(lent, name), getattr(theirs, name)), name

@@ -4,10 +4,10 @@ from pathlib import PurePath
 import numpy as np
 import pytest
 import torch
-from data.list_file import shown
 from PIL import Image
 from prediction.query_pictures import Query
 from prediction.result_folder import PRINTED, Row, as_csv, as_text, write_results
+from runtime.say import shown
 
 from selfcontrast import overlay_labels
 

@@ -2,7 +2,16 @@ from dataclasses import dataclass, fields, replace
 
 import pytest
 from recipe import Recipe
-from run_folder.contradictions import CLASSES, EVALUATION, MACHINE, check_evaluation, check_start, is_finished
+from run_folder.contradictions import (
+    CLASSES,
+    EVALUATION,
+    MACHINE,
+    check_evaluation,
+    check_origin,
+    check_start,
+    is_finished,
+    origin_of,
+)
 
 
 @pytest.fixture
@@ -104,3 +113,24 @@ def test_a_run_is_finished_when_its_weights_and_its_result_are_there(run, saved)
     assert is_finished(saved, run) and is_finished(replace(saved, workers=9, resume=False), run)
     with pytest.raises(ValueError, match=r"expected the options of the saved run, got seed 7 \(saved: 0\)"):
         is_finished(replace(saved, seed=7), run)
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_a_checkpoint_is_gone_on_with_only_under_its_own_options(saved, tmp_path, name):
+    path, origin = tmp_path / "checkpoint.pt", origin_of(saved, "ab12")
+    check_origin(origin, saved, "ab12", path)
+    other = replace(saved, **{name: OTHER[name]})
+    if name in MACHINE:
+        check_origin(origin, other, "ab12", path)
+    else:
+        with pytest.raises(
+            ValueError, match=rf"checkpoint\.pt: expected the options of the saved run, got {name} .*saved: "
+        ):
+            check_origin(origin, other, "ab12", path)
+
+
+def test_a_checkpoint_of_other_training_episodes_is_refused(saved, tmp_path):
+    with pytest.raises(
+        ValueError, match=r"expected the training episodes ab12 of the saved run, got cd34; the data cha"
+    ):
+        check_origin(origin_of(saved, "ab12"), saved, "cd34", tmp_path / "checkpoint.pt")

@@ -10,7 +10,9 @@ def test_rows_come_back_in_order(tmp_path):
     assert read_rows(log) == [{"step": 1}, {"step": 2}]
 
 
-@pytest.mark.parametrize("tail", [b'{"step": 3', b"3", b"\xff\xfe", b'{"step": 3, "mi'])
+@pytest.mark.parametrize(
+    "tail", [b'{"step": 3', b'{"miou": 3}', b'{"step": "3"}', b"[" * 100_000, b"3", b"\xff\xfe", b'{"step": 3, "mi']
+)
 def test_a_torn_last_line_is_dropped(tmp_path, tail):
     log = tmp_path / "log.jsonl"
     log.write_bytes(b'{"step": 1}\n' + tail)

@@ -30,6 +30,8 @@ class Broken(Dataset):
             FileNotFoundError(2, "No such file or directory", "a.txt"),
             "a.txt: No such file or directory; check the path, and make the folder that it lies in",
         ),
+        (OSError(28, "No space left"), "disk: No space left; make room on the disk, or choose another one"),
+        (ValueError("\x1b[2Ja.jpg: cut off"), r"\x1b[2Ja.jpg: cut off"),
         (ImportError("gradio: expected it installed"), "gradio: expected it installed"),
         (torch.OutOfMemoryError("too much"), "too much"),
         (FloatingPointError("the loss is nan"), "the loss is nan"),

@@ -60,3 +60,33 @@ def test_a_checkpoint_without_its_parts_is_refused(tmp_path):
     torch.save({"model": trained()[0].state_dict()}, tmp_path / "checkpoint.pt")
     with pytest.raises(ValueError, match="expected model, optimizer and step"):
         load_checkpoint(tmp_path / "checkpoint.pt", *trained())
+
+
+def flipped(data, place):
+    return data[:place] + bytes([data[place] ^ 4]) + data[place + 1 :]
+
+
+def test_a_flipped_bit_in_a_weight_is_noticed(tmp_path):
+    path, (model, optimizer) = tmp_path / "checkpoint.pt", trained()
+    save_atomically(path, model, optimizer, 1)
+    whole = path.read_bytes()
+    path.write_bytes(flipped(whole, whole.index(model.weight.detach().numpy().tobytes())))
+    torch.load(path, weights_only=True)  # torch does not look
+    with pytest.raises(ValueError, match=r"expected a checkpoint of tensors, got a damaged file.* copy it again"):
+        load_checkpoint(path, *trained())
+
+
+def test_what_the_checkpoint_says_of_itself_is_looked_at_first(tmp_path):
+    model, optimizer = trained()
+    path, origin = tmp_path / "checkpoint.pt", {"options": {"seed": 1, "scales": [4, 2], "fold": None}, "episodes": "a"}
+    save_atomically(path, model, optimizer, 3, origin)
+
+    def refuse(found):
+        assert found == origin
+        raise ValueError("another run")
+
+    other, other_optimizer = trained()
+    torch.nn.init.zeros_(other.weight)
+    with pytest.raises(ValueError, match="another run"):
+        load_checkpoint(path, other, other_optimizer, refuse)
+    assert not other.weight.any() and load_checkpoint(path, other, other_optimizer) == 3

@@ -1,20 +1,23 @@
 """The cache is made once, whole or not at all, and never read when it is stale."""
 
+import errno
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from data.image_list import read_list
 from evaluation.protocols import squash
 from model.backbones import build_backbone
 from model.pfenet import PFENet
-from training.feature_cache import open_features
+from training.feature_cache import BY_IMAGE, BY_PAIR, open_features
 from voc_tree import mask_with, write_voc
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "pfenet_scnet"
@@ -28,6 +31,13 @@ def build_model(seed=0):
 @pytest.fixture
 def images(tmp_path):
     return read_list(write_voc(tmp_path / "voc", [mask_with(3), mask_with(7), mask_with(3, 7)]), "train", 60)
+
+
+@pytest.fixture
+def made(tmp_path, images):
+    """A root with a whole cache of class 3."""
+    open_features(tmp_path / "features", build_model(), images, [3], 64)
+    return tmp_path / "features"
 
 
 def folders(root):
@@ -87,6 +97,66 @@ def test_refuses_features_of_files_that_changed(tmp_path, images):
     shutil.copy(images.items[0].image, images.items[2].image)
     with pytest.raises(ValueError, match="an image or mask changed since; delete that folder"):
         open_features(tmp_path / "features", build_model(), images, [3], 64)
+
+
+def flip_a_bit(path):
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        flip_a_bit,
+        lambda path: path.write_bytes(path.read_bytes()[:-1]),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.unlink(),
+        lambda path: np.save(path, np.full_like(np.load(path), np.nan)),
+    ],
+    ids=["a flipped bit", "cut off", "empty", "gone", "NaN"],
+)
+@pytest.mark.parametrize("name", BY_IMAGE + BY_PAIR)
+def test_a_damaged_array_is_refused(made, images, name, damage):
+    damage(next(made.glob(f"*/{name}.npy")))
+    with pytest.raises(ValueError, match="got damaged ones; delete that folder and they are computed again"):
+        open_features(made, build_model(), images, [3], 64)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"[" * 100_000, b"\xff"])
+def test_a_damaged_manifest_is_refused(made, images, content):
+    next(made.glob("*/manifest.json")).write_bytes(content)
+    with pytest.raises(
+        ValueError, match=r"manifest\.json: expected a JSON object, got something else; delete the file"
+    ):
+        open_features(made, build_model(), images, [3], 64)
+
+
+def test_features_that_are_not_finite_are_no_cache(tmp_path, images):
+    model = build_model()
+    next(model.layer2.parameters()).data.fill_(float("nan"))
+    with pytest.raises(ValueError, match=r"expected finite features, got NaN or infinity for .*train0\.jpg; the backb"):
+        open_features(tmp_path / "features", model, images, [3], 64)
+    assert folders(tmp_path / "features") == []
+
+
+def test_what_a_killed_process_left_goes_after_a_day(made, images):
+    for name, age in (("unfinished-new", 0), ("unfinished-old", 2 * 24 * 60 * 60)):
+        (made / name).mkdir()
+        os.utime(made / name, (time.time() - age,) * 2)
+    open_features(made, build_model(), images, [3], 64)
+    assert (made / "unfinished-new").is_dir() and not (made / "unfinished-old").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system cannot reserve a file's room")
+def test_the_room_of_the_arrays_is_taken_before_they_are_filled(tmp_path, images, monkeypatch):
+    def full(_file, _start, _length):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        open_features(tmp_path / "features", build_model(), images, [3], 64)
+    assert folders(tmp_path / "features") == []
 
 
 def test_refuses_live_statistics(tmp_path, images):

@@ -1,10 +1,10 @@
 """The foreground of one picture from a COCO-style JSON, as annotation tools export it."""
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from runtime.json_files import parse_json
 from runtime.say import some
 
 from data.outlines.instances import name_of, pixels
@@ -30,7 +30,7 @@ def read_annotated(path: Path) -> Annotated:
     """
     content = _read(path)
     images, annotations = content.get("images") or [{}], content["annotations"]
-    count = max(len(images), len({one.get("image_id") for one in annotations}))
+    count = max(len(images), len({str(one.get("image_id")) for one in annotations}))
     if count > 1:
         raise ValueError(f"{path}: expected annotations of one picture, got those of {count}; {FIX}")
     height, width = images[0].get("height"), images[0].get("width")
@@ -49,7 +49,7 @@ def draw_annotations(annotated: Annotated, size: tuple[int, int], category: int 
     path = annotated.path
     chosen = [one for one in annotated.annotations if category is None or one.get("category_id") == category]
     if not chosen:
-        held = sorted({one.get("category_id") for one in annotated.annotations}, key=str)
+        held = sorted({str(one.get("category_id")) for one in annotated.annotations})
         wanted = "annotations" if category is None else f"annotations of category {category}"
         found = f"those of {some(held)}; use another --class" if held else f"none; {FIX}"
         raise ValueError(f"{path}: expected {wanted}, got {found}")
@@ -74,13 +74,18 @@ def _outline(annotation: dict[str, Any], path: Path, size: tuple[int, int]) -> n
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = parse_json(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: expected a mask, got no such file; check the path") from None
     except ValueError as error:
         raise Damaged(f"{path}: expected JSON, got something else ({error}); {FIX}") from None
-    annotations = content.get("annotations") if isinstance(content, dict) else None
-    if not (isinstance(annotations, list) and all(isinstance(one, dict) for one in annotations)):
+    if not (isinstance(content, dict) and _are_entries(content.get("annotations"))):
         found = ", ".join(list(content)[:10]) if isinstance(content, dict) else type(content).__name__
         raise ValueError(f"{path}: expected COCO's format with a list of annotations, got {found or 'nothing'}; {FIX}")
+    if not _are_entries(content.get("images") or []):
+        raise ValueError(f"{path}: expected COCO's format with a list of images, got something else; {FIX}")
     return content
+
+
+def _are_entries(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value)

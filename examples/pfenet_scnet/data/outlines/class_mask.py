@@ -56,7 +56,7 @@ def _number(annotation: dict[str, Any], number_of: Mapping[Id, int]) -> int:
 def _area(annotation: dict[str, Any], size: tuple[int, int]) -> float:
     """The stated area, or the number of pixels where none is stated."""
     area = annotation.get("area")
-    if isinstance(area, (int, float)) and math.isfinite(area) and area > 0:
+    if isinstance(area, (int, float)) and 0 < area < math.inf:
         return area
     return np.count_nonzero(pixels(annotation, size))
 

@@ -1,17 +1,19 @@
 """A COCO JSON as annotation tools write it: its categories, and each image with its annotations; checked when read."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from runtime.say import some
+from runtime.json_files import parse_json
+from runtime.say import shown, some
 
-from data.folds import MOST_CLASSES
-from data.list_file import shown
+from data.folds import MOST_CLASSES, is_one_line
 
 PARTS = ("images", "annotations", "categories")
 FIX = "export it in COCO's format again, or unpack it again"
+
+# More pixels on a side are no picture.
+LARGEST = 2**31
 
 Id = int | float | str
 
@@ -65,8 +67,11 @@ def check_names(names: Sequence[str], where: object) -> None:
     for name in names:
         if not name.strip():
             raise ValueError(f"{where}: expected a name for each class, got an empty one; name it")
-        if name.splitlines() != [name]:
-            raise ValueError(f"{where}: expected class names of one line, got {shown(name)}; rename the class")
+        if not is_one_line(name):
+            raise ValueError(
+                f"{where}: expected class names of one line without control characters, got {shown(name)}; rename the "
+                "class"
+            )
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"{where}: expected each class name once, got {some(twice)} twice; rename one of the two")
@@ -80,9 +85,9 @@ def check_names(names: Sequence[str], where: object) -> None:
 def _load(path: Path) -> dict[str, list[Any]]:
     data = path.read_bytes()
     try:
-        content = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        found = "a web page" if data.lstrip()[:1] == b"<" else f"something else ({type(error).__name__}: {error})"
+        content = parse_json(data)
+    except ValueError as error:
+        found = "a web page" if data.lstrip()[:1] == b"<" else f"something else ({error})"
         raise ValueError(f"{path}: expected a JSON in COCO's format, got {found}; {FIX}") from None
     if not isinstance(content, dict):
         raise ValueError(
@@ -132,7 +137,8 @@ def _size(entry: dict[str, Any], path: Path) -> tuple[int, int] | None:
     sides = [entry.get("height"), entry.get("width")]
     if not all(sides):
         return None
-    if not all(isinstance(side, (int, float)) and side == int(side) and side > 0 for side in sides):
+    # NaN fails every comparison, and infinity is too large: neither could be made a whole number.
+    if not all(isinstance(side, (int, float)) and 0 < side <= LARGEST and side == int(side) for side in sides):
         raise ValueError(f"{path}: image {entry['id']}: expected a height and width in pixels, got {sides}; {FIX}")
     return int(sides[0]), int(sides[1])
 

@@ -1,9 +1,10 @@
 """Which colour means which class: a text file of `name r g b` lines, CVAT's labelmap.txt, or a JSON object."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any
+
+from runtime.json_files import parse_json
 
 from data.list_file import read_lines
 from data.masks import UNLABELLED
@@ -58,8 +59,8 @@ def _from_line(path: Path, line: str) -> tuple[str, Colour]:
 
 def _from_json(path: Path, text: str) -> list[tuple[str, Colour]]:
     try:
-        pairs = json.loads(text, object_pairs_hook=lambda pairs: pairs)
-    except (ValueError, RecursionError) as error:
+        pairs = parse_json(text, lambda pairs: pairs)
+    except ValueError as error:
         raise ValueError(f"{path}: expected a JSON object of names and colours, got {error}; {FIX}") from None
     if not (text.startswith("{") and pairs):
         raise ValueError(f"{path}: expected a JSON object of names and colours, got something else; {FIX}")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
-from runtime.atomic_files import write_text_atomically
+from runtime.atomic_files import encoded, write_text_atomically
 from runtime.atomic_folder import check_free, whole_folder
 from runtime.options import Range
 
@@ -185,7 +185,7 @@ def _link(picture: Path, link: Path) -> str:
 def _save(pixels: np.ndarray, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Phones' pictures are large: the usual level takes more than twice as long, for a twentieth of the size.
-    Image.fromarray(pixels).save(path, "PNG", compress_level=1)
+    path.write_bytes(encoded(lambda file: Image.fromarray(pixels).save(file, "PNG", compress_level=1)))
 
 
 def _divide(written: Sequence[Written], seed: int, val_share: float) -> dict[str, list[Written]]:

@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
-from runtime.say import SHOWN, some
+from runtime.say import SHOWN, shown, some
 
-from data.list_file import shown
 from data.mask_formats import JPEG_TOLERANCE, read_values
 from data.masks import UNLABELLED
 from data.own.colour_table import read_colours

@@ -7,9 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from runtime.say import some
-
-from data.list_file import shown
+from runtime.say import shown, some
 
 # HEIC stands here so that such a picture is named in an error, not passed over.
 ENDINGS = {

@@ -10,7 +10,16 @@ from runtime.say import some
 from data.outlines.class_mask import draw_classes, say_without_outline
 from data.outlines.coco_table import Id, Image, Table, check_names, read_table
 from data.pictures import Damaged
-from data.preparation.shared import image_size, link_folder, mask_names, require, save_mask, say_count, write_list
+from data.preparation.shared import (
+    begin_in,
+    image_size,
+    link_folder,
+    mask_names,
+    require,
+    save_mask,
+    say_count,
+    write_list,
+)
 from data.preparation.workers import in_parallel
 
 URLS = "http://images.cocodataset.org/zips/{part}.zip and .../annotations/annotations_trainval2014.zip"
@@ -61,6 +70,7 @@ def prepare_coco(coco: Path, out: Path, skip_damaged: bool = False) -> None:
         raise ValueError(
             f"coco: expected the same categories in train and val, got others in {parts[1].table.path}; get both anew"
         )
+    begin_in(out)
     write_text_atomically(out / "classes.txt", "".join(f"{name}\n" for name in train))
     for part in parts:
         _prepare(part, out, skip_damaged)

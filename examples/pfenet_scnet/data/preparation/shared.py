@@ -13,14 +13,14 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image
-from runtime.atomic_files import write_atomically, write_text_atomically
+from runtime.atomic_files import UNFINISHED, remove_unfinished, write_picture_atomically, write_text_atomically
 from runtime.say import some
 from tqdm import tqdm
 
 from data.image_list import read_list
 from data.list_file import read_lines
 from data.masks import UNLABELLED
-from data.pictures import Damaged, is_cut_off
+from data.pictures import Damaged, check_pixels, is_cut_off
 
 
 def require(path: Path, what: str, fix: str) -> Path:
@@ -28,6 +28,11 @@ def require(path: Path, what: str, fix: str) -> Path:
     if not path.exists():
         raise FileNotFoundError(f"{what}: expected {path}, got no such file or folder; {fix}")
     return path
+
+
+def begin_in(out: Path) -> None:
+    """Remove what a preparation that was killed left unfinished in its folder."""
+    remove_unfinished(out, f"**/{UNFINISHED}")
 
 
 def read_names(path: Path) -> list[str]:
@@ -44,8 +49,9 @@ def image_size(path: Path) -> tuple[int, int]:
     try:
         with Image.open(path) as picture:
             width, height = picture.size
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:  # Pillow's readers raise many kinds on damaged files
         raise Damaged(f"{path}: expected a picture, got a file that is none ({error}); get it anew") from None
+    check_pixels(path, width, height)
     if is_cut_off(path):
         raise Damaged(f"{path}: expected a whole picture, got a file that is cut off; get it anew")
     return height, width
@@ -65,7 +71,7 @@ def save_mask(mask: np.ndarray, image: Path, path: Path, classes: int) -> None:
     strange = sorted(set(np.unique(mask).tolist()) - {*range(classes + 1), UNLABELLED})
     if strange:
         raise Damaged(f"{image}: expected a mask of 0 to {classes} and {UNLABELLED}, got {some(strange)}; get it anew")
-    write_atomically(path, lambda file: Image.fromarray(mask.astype(np.uint8)).save(file, "PNG"))
+    write_picture_atomically(path, lambda file: Image.fromarray(mask.astype(np.uint8)).save(file, "PNG"))
 
 
 def mask_names(images: Sequence[str]) -> list[str]:

@@ -12,7 +12,7 @@ from data.folds import VOC_CLASSES
 from data.list_file import IMAGES, MASKS
 from data.masks import read_mask
 from data.pictures import Damaged
-from data.preparation.shared import link_folder, read_names, require, save_mask, say_count, write_list
+from data.preparation.shared import begin_in, link_folder, read_names, require, save_mask, say_count, write_list
 from data.preparation.workers import in_parallel
 
 VOC_URL = "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar"
@@ -55,6 +55,7 @@ def prepare_pascal(
     if out.resolve() == voc.resolve():
         raise ValueError(f"out: expected a folder of its own, got {voc} itself; VOC's own train.txt would be lost")
     pieces = _find(voc, sbd, train_list)
+    begin_in(out)
     link_folder(voc / IMAGES, out)
     tasks = [
         Task(mask, voc / IMAGES / f"{name}.jpg", out / MASKS / f"{name}.png") for name, mask in pieces.masks.items()

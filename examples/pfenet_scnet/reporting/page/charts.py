@@ -1,4 +1,4 @@
-"""Learning curves as numbers to draw: points and ticks in the chart's own pixels."""
+"""Curves over training steps and over thresholds as numbers to draw: points and ticks in the chart's own pixels."""
 
 from collections.abc import Sequence
 from math import ceil, floor, log10
@@ -14,6 +14,12 @@ LOSSES = {
     "main_loss": ("L1, support to query", "PFENet's own loss, on training episodes."),
     "contrast_loss": ("L2, the self-contrastive task", "SCNet's loss, on training episodes; a baseline has none."),
 }
+
+OFFSETS = {
+    "miou": ("mIoU over thresholds", "A pixel is foreground where its margin exceeds the offset; 0 is the usual one."),
+    "support_reliance": ("Support reliance over thresholds", "mIoU less the mIoU with supports of another class."),
+}
+STEP, OFFSET = "training step", "offset of the threshold"
 
 Points = list[tuple[float, float]]
 
@@ -34,11 +40,12 @@ class Tick(NamedTuple):
 
 
 class Chart(NamedTuple):
-    """A chart with its curves; `description` says in words what it shows."""
+    """A chart with its curves over `axis`; `description` says in words what it shows."""
 
     title: str
     note: str
     unit: str
+    axis: str
     lines: list[Line]
     across: list[Tick]
     up: list[Tick]
@@ -48,14 +55,28 @@ class Chart(NamedTuple):
 def charts(runs: Sequence[Run]) -> list[Chart]:
     """The losses, and the mIoU of the candidates where weights were selected; a chart without a point is left out."""
     found = [
-        _chart(title, note, "loss", {place: _points(run.losses, key) for place, run in enumerate(runs)}, runs)
+        _chart(title, note, "loss", STEP, {place: _points(run.losses, key) for place, run in enumerate(runs)}, runs)
         for key, (title, note) in LOSSES.items()
     ]
     where = {"base": "base classes of held-out images", "novel": "the novel classes themselves", "last": "candidates"}
     judged = " or ".join(sorted({where[run.recipe.select] for run in runs if run.candidates}))
     candidates = {place: _points(run.candidates, "miou") for place, run in enumerate(runs)}
     note = f"On {judged}. The weights with the highest are kept."
-    return [one for one in (*found, _chart("mIoU while training", note, "%", candidates, runs)) if one]
+    return [one for one in (*found, _chart("mIoU while training", note, "%", STEP, candidates, runs)) if one]
+
+
+def offset_charts(runs: Sequence[Run]) -> list[Chart]:
+    """mIoU and support reliance over the offsets of the threshold, of the runs whose result has them."""
+    found = [
+        _chart(title, note, unit, OFFSET, {place: _over_offsets(run, key) for place, run in enumerate(runs)}, runs)
+        for (key, (title, note)), unit in zip(OFFSETS.items(), ("%", "points"), strict=True)
+    ]
+    return [one for one in found if one]
+
+
+def _over_offsets(run: Run, key: str) -> Points:
+    curves = (run.result or {}).get("over_offsets") or {}
+    return list(zip(curves["offset"], curves[key], strict=True)) if curves.get(key) else []
 
 
 def _points(rows: Sequence[dict[str, float]], key: str) -> Points:
@@ -66,11 +87,12 @@ def _points(rows: Sequence[dict[str, float]], key: str) -> Points:
     return [tuple(sum(values) / len(group) for values in zip(*group, strict=True)) for group in groups]
 
 
-def _chart(title: str, note: str, unit: str, curves: dict[int, Points], runs: Sequence[Run]) -> Chart | None:
+def _chart(title: str, note: str, unit: str, axis: str, curves: dict[int, Points], runs: Sequence[Run]) -> Chart | None:
     curves = {place: points for place, points in curves.items() if points}
     if not curves:
         return None
-    across = nice_ticks(0, max(x for points in curves.values() for x, _ in points))
+    places = [x for points in curves.values() for x, _ in points]
+    across = nice_ticks(min(0, *places), max(places))
     values = [y for points in curves.values() for _, y in points]
     up = nice_ticks(min(values), max(values))
 
@@ -94,21 +116,32 @@ def _chart(title: str, note: str, unit: str, curves: dict[int, Points], runs: Se
         title,
         note,
         unit,
+        axis,
         lines,
-        [Tick(at(x, up[0])[0], f"{x:g}") for x in across],
-        [Tick(at(across[0], y)[1], f"{y:g}") for y in up],
-        f"{title} over the training steps: {ends}.",
+        [Tick(at(x, up[0])[0], _number(x)) for x in across],
+        [Tick(at(across[0], y)[1], _number(y)) for y in up],
+        f"{title} over the training steps: {ends}." if axis == STEP else f"{title}: {_peaks(curves, runs)}.",
     )
 
 
+def _peaks(curves: dict[int, Points], runs: Sequence[Run]) -> str:
+    """Where each curve is highest."""
+    peaks = {place: max(points, key=lambda point: point[1]) for place, points in curves.items()}
+    return "; ".join(f"{runs[place].label} highest at {_number(x)} with {y:.2f}" for place, (x, y) in peaks.items())
+
+
+def _number(value: float) -> str:
+    return f"{value:g}".replace("-", "−")
+
+
 def nice_ticks(low: float, high: float) -> list[float]:
-    """Round numbers that enclose both, neither of which is negative.
+    """Round numbers that enclose both.
 
     >>> nice_ticks(0, 59), nice_ticks(0.31, 1.2)
     ([0.0, 20.0, 40.0, 60.0], [0.25, 0.5, 0.75, 1.0, 1.25])
     """
     if high <= low:
-        low, high = (0.5 * low, 1.5 * low) if low else (0, 1)
+        low, high = (low - abs(low) / 2, low + abs(low) / 2) if low else (0, 1)
     rough = (high - low) / 4
     power = 10.0 ** floor(log10(rough))
     step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough)

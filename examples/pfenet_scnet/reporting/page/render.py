@@ -68,6 +68,7 @@ def page(runs: Sequence[Run], shown: Shown, out: Path, episodes: int, example: s
         notes=scores.notes(runs),
         class_rows=scores.class_rows(runs),
         charts=charts.charts(runs),
+        offset_charts=charts.offset_charts(runs),
         size=charts,
         shown=shown,
         foreground=COLOUR_NAMES[0].capitalize(),

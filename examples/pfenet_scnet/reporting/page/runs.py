@@ -1,13 +1,13 @@
 """What the folders of runs hold, finished or not, under names that tell the runs apart."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from data.list_file import shown
 from recipe import Recipe, load_recipe
 from run_folder.rows import read_rows
+from runtime.json_files import read_object
+from runtime.say import shown
 
 
 class Run(NamedTuple):
@@ -80,20 +80,7 @@ def labels(folders: Sequence[Path]) -> list[str]:
 
 def _read(folder: Path, label: str) -> Run:
     recipe = load_recipe(folder)
-    result = _object(folder / "result.json")
-    environment = _object(folder / "environment.json") or (result or {}).get("environment", {})
+    result = read_object(folder / "result.json")
+    environment = read_object(folder / "environment.json") or (result or {}).get("environment", {})
     logs = (read_rows(folder / name) for name in ("metrics.jsonl", "selection.jsonl"))
     return Run(label, folder, recipe, result, environment, *logs)
-
-
-def _object(path: Path) -> dict[str, Any] | None:
-    """The JSON object in a file; None where there is no file."""
-    if not path.is_file():
-        return None
-    try:
-        found = json.loads(path.read_bytes())
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise ValueError(f"{shown(path)}: expected a JSON object, got something else; delete the file or copy it again")
-    return found

@@ -35,6 +35,12 @@ MEASURES = (
         "mIoU less the mIoU with support masks that mark nothing",
         ("support_reliance", "over_empty"),
     ),
+    Measure(
+        "Base objects called",
+        "percent of the pixels of objects of base classes that are called foreground, at the threshold where 60 % of "
+        "the targets' pixels are found; no threshold can lower it",
+        ("over_offsets", "base_called_at_recall", "60"),
+    ),
 )
 
 

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from data.episodes import Episode
 from data.image_list import ImageList
-from data.list_file import shown
 from evaluation.metrics import Evaluation, foreground_iou
 from model.pfenet import PFENet
+from runtime.say import shown
 from torch import Tensor
 
 from reporting.episode_pictures import episode_pictures

@@ -58,6 +58,13 @@ def test_a_file_as_windows_saves_it(write):
         ([outline()], {"images": [{"height": 8, "width": 6}]}, {}, "got 8 x 6; it fits the picture turned"),
         ([outline()], {}, {"colour": (1, 2, 3)}, "expected no colour for outlines, got 1,2,3; use --class N"),
         (["box"], {}, {}, "expected COCO's format with a list of annotations, got images, annotations"),
+        *(
+            ([outline()], {"images": images}, {}, "expected COCO's format with a list of images")
+            for images in (7, [None], ["a.jpg"], {"a": 1}, [[]])
+        ),
+        ([outline(image_id=[1]), outline(image_id={})], {}, {}, "expected annotations of one picture, got those of 2"),
+        ([outline(category=[1])], {}, {"class_index": 4}, "got those of [1]; use another --class"),
+        ([], {"text": "[" * 100_000}, {}, "expected JSON, got something else (nested too deep)"),
         ([], {"annotations": 3}, {}, "expected COCO's format with a list of annotations"),
         ([], {"text": "[1, 2]"}, {}, "expected COCO's format with a list of annotations, got list"),
         ([], {"text": '{"shapes": []}'}, {}, "expected COCO's format with a list of annotations, got shapes"),

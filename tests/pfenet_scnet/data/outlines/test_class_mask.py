@@ -12,12 +12,19 @@ def instance(category, x, y, side, **more):
     return {"id": x, "category_id": category, "segmentation": square(x, y, side)} | more
 
 
-@pytest.mark.parametrize("area", [{}, {"area": None}, {"area": 0}, {"area": float("nan")}, {"area": "25"}])
+@pytest.mark.parametrize(
+    "area", [{}, {"area": None}, {"area": 0}, {"area": float("nan")}, {"area": "25"}, {"area": -1}]
+)
 def test_small_ones_lie_on_large_ones_also_where_no_area_is_stated(area):
     both = [instance(9, 12, 12, 5, **area), instance(3, 10, 10, 20, **area)]
     for annotations in (both, both[::-1]):
         mask = draw_classes(annotations, NUMBERS, SIZE).mask
         assert (mask == 2).sum() == 25 and (mask == 1).sum() == 375
+
+
+def test_an_area_of_any_size_is_a_number():
+    both = [instance(9, 12, 12, 5), instance(3, 10, 10, 20, area=10**400)]
+    assert (draw_classes(both, NUMBERS, SIZE).mask == 2).sum() == 25
 
 
 def test_a_stated_area_decides_the_order():

@@ -261,7 +261,10 @@ def test_a_single_picture_cannot_be_divided(prepare, tmp_path):
     [
         (("--names", "cup,,fork"), "names: expected a name for each class, got an empty one"),
         (("--names", "cup,cup"), "names: expected each class name once, got cup twice"),
-        (("--names", "cup\nplate"), r"names: expected class names of one line, got 'cup\nplate'"),
+        (
+            ("--names", "cup\nplate"),
+            r"names: expected class names of one line without control characters, got cup\nplate",
+        ),
         (("--names", "cup", "--colours", "x"), "names: expected none beside --colours x"),
         (("--colours", "x"), "colours: expected x, got no such file or folder"),
         (("--val_share", "0"), "val_share: expected 0.01 to 0.99, got 0"),

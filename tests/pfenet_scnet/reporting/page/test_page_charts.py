@@ -1,6 +1,17 @@
 import pytest
-from page_runs import run
-from reporting.page.charts import BOTTOM, HEIGHT, LEFT, MOST_POINTS, RIGHT, TOP, WIDTH, charts, nice_ticks
+from page_runs import OVER_OFFSETS, result, run
+from reporting.page.charts import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    MOST_POINTS,
+    RIGHT,
+    TOP,
+    WIDTH,
+    charts,
+    nice_ticks,
+    offset_charts,
+)
 
 
 def rows(count, **columns):
@@ -42,8 +53,22 @@ def test_a_single_point_is_a_dot_and_an_empty_log_no_chart():
     assert chart.lines[0].single and charts([run("a")]) == []
 
 
-@pytest.mark.parametrize(("low", "high"), [(0, 59), (0, 0), (3, 3), (0.01, 0.011), (12, 95_000), (0.2, 1.7)])
+@pytest.mark.parametrize(
+    ("low", "high"), [(0, 59), (0, 0), (3, 3), (0.01, 0.011), (12, 95_000), (0.2, 1.7), (-3, 3), (-2, -2)]
+)
 def test_ticks_enclose_the_values_and_are_few(low, high):
     ticks = nice_ticks(low, high)
-    assert ticks[0] <= low and high <= ticks[-1] and 3 <= len(ticks) <= 8 and ticks[0] >= 0
+    assert ticks[0] <= low and high <= ticks[-1] and 3 <= len(ticks) <= 8 and (ticks[0] >= 0 or low < 0)
     assert ticks == sorted(set(ticks))
+
+
+def test_curves_over_thresholds_are_those_of_the_result():
+    blind = result(over_offsets=OVER_OFFSETS | {"support_reliance": None})
+    runs = [run("a", result()), run("old", {"miou": 1.0}), run("b", blind), run("unfinished")]
+    miou, reliance = offset_charts(runs)
+    assert [line.place for line in miou.lines] == [0, 2] and [line.place for line in reliance.lines] == [0]
+    assert miou.description == "mIoU over thresholds: a highest at −1 with 44.00; b highest at −1 with 44.00."
+    assert miou.axis == "offset of the threshold" and charts(runs) == []
+    assert points(miou.lines[0])[0][0] == LEFT and points(miou.lines[0])[-1][0] == WIDTH - RIGHT
+    assert reliance.up[0].text == "−1"
+    assert offset_charts([runs[1], runs[3]]) == []

@@ -38,7 +38,7 @@ def test_a_run_that_was_stopped_says_where():
 def test_labels_are_as_long_as_they_must_be(tmp_path):
     assert labels([tmp_path / "a" / "x"]) == ["x"]
     assert labels([tmp_path / "a" / "x", tmp_path / "b" / "x", tmp_path / "b" / "y"]) == ["a/x", "b/x", "b/y"]
-    assert labels([tmp_path / "a\u200bb"]) == ["'a\\u200bb'"]
+    assert labels([tmp_path / "a\u200bb"]) == ["a\\u200bb"]
 
 
 def test_what_is_no_run_is_refused(folder, tmp_path):

@@ -5,9 +5,9 @@ from reporting.page.scores import class_rows, notes, score_columns, worth
 def test_scores_and_their_differences_to_the_first_run():
     lower = result(38.0, support_reliance=RELIANCE | {"over_other_class": 0.5})
     first, second, difference = score_columns([run("a", result(40.0)), run("b", lower)], True)
-    assert first.values == ["40.0", "60.0", "20.0", "2.0", "30.0"] and not first.difference
+    assert first.values == ["40.0", "60.0", "20.0", "2.0", "30.0", "15.0"] and not first.difference
     assert second.values[3] == "0.5" and second.place == 1
-    assert difference.label == "b − a" and difference.values == ["−2.0", "0.0", "0.0", "−1.5", "0.0"]
+    assert difference.label == "b − a" and difference.values == ["−2.0", "0.0", "0.0", "−1.5", "0.0", "0.0"]
 
 
 def test_spreads_over_seeds_stand_beside_the_means():
@@ -18,10 +18,10 @@ def test_spreads_over_seeds_stand_beside_the_means():
 def test_what_cannot_be_compared_or_is_missing_has_no_difference():
     assert len(score_columns([run("a", result()), run("b", result())], False)) == 2
     *_, difference = score_columns([run("a", result()), run("b")], True)
-    assert difference.values == ["–"] * 5
+    assert difference.values == ["–"] * 6
     old = result()
-    del old["support_reliance"]
-    assert score_columns([run("a", old)], True)[0].values[3:] == ["–", "–"]
+    del old["support_reliance"], old["over_offsets"]
+    assert score_columns([run("a", old)], True)[0].values[3:] == ["–"] * 3
 
 
 def test_notes_say_what_is_missing_and_who_is_no_better_than_chance():
