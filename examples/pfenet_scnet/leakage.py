@@ -4,7 +4,9 @@ python examples/pfenet_scnet/leakage.py data/pascal --out leakage.png
 python examples/pfenet_scnet/leakage.py data/coco --split interleaved
 """
 
+import errno
 import json
+import os
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -63,6 +65,9 @@ def main(
     """
     Range(1).check("min_pixels", min_pixels)
     Range(2).check("folds", folds)
+    # A mistyped folder is not made.
+    if out and not out.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(out))
     images = read_list(data, name, min_pixels, Split(split, folds), skip_damaged)
     shares = [measure(images, fold) for fold in range(folds)]
     print(f"{len(images.items)} images of {name}, {split} folds")

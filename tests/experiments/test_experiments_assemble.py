@@ -35,8 +35,8 @@ def test_the_committed_pages_and_tables_are_what_the_committed_cells_give(pages,
     assemble(results, pages)
     for path in PAGES.iterdir():
         assert (pages / path.name).read_bytes() == path.read_bytes(), path
-    for path in (ROOT / "experiments" / "results").glob("*.json"):
-        assert (results / path.name).read_bytes() == path.read_bytes(), path
+    for path in (ROOT / "experiments" / "results").rglob("*.json"):
+        assert (results / path.relative_to(ROOT / "experiments" / "results")).read_bytes() == path.read_bytes(), path
 
 
 def test_every_page_is_linked_from_the_summary():
