@@ -5,7 +5,6 @@ python experiments/run.py dose                                  # drawn scenes, 
 SELFCONTRAST_VOC=DIR python experiments/run.py main table3      # one after the other
 """
 
-import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 
@@ -17,12 +16,11 @@ from grid.budget import expected_seconds
 from grid.cell import Cell
 from grid.studies import STUDIES
 from recipe import Recipe
-from running.folders import Folders, add_folders, check_data, named_folders
+from running.folders import Folders, asked, check_data
 from running.objectives import check_objective
 from running.pool import log_of, run_cells
 from running.trial import features_of
 from runtime.command import run_command
-from runtime.options import ExactParser, Range
 
 
 def both_lists(recipe: Recipe) -> list[ImageList]:
@@ -50,21 +48,15 @@ def prepare(
 
 def main(arguments: list[str] | None = None) -> int:
     """Run what the command line names; 1 if a cell failed, 130 after Ctrl-C."""
-    parser = ExactParser(description=__doc__)
-    parser.add_argument("studies", nargs="+", choices=STUDIES, metavar="STUDY", help=", ".join(STUDIES))
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="cells at a time; default: every core")
-    add_folders(parser)
-    given = parser.parse_args(arguments)
-    Range(1).check("jobs", given.jobs)
-    folders = named_folders(given)
-    cells = [cell for name in given.studies for cell in STUDIES[name].cells().values()]
+    studies, jobs, folders = asked(__doc__, STUDIES, arguments)
+    cells = [cell for name in studies for cell in STUDIES[name].cells().values()]
     unfinished = [cell for cell in cells if folders.result(cell) is None]
     for cell in unfinished:
         check_objective(cell.objective)
         check_data(cell.data)
     try:
         prepare(unfinished, folders)
-        failed = run_cells(cells, folders, given.jobs, expected_seconds)
+        failed = run_cells(cells, folders, jobs, expected_seconds)
     except KeyboardInterrupt:
         print("stopped; the same command goes on")
         return 130

@@ -4,7 +4,6 @@ python experiments/yardstick.py main --data DIR --jobs 2        # the cells of a
 python experiments/yardstick.py untrained --data DIR            # cosines, of which nothing is trained
 """
 
-import os
 import sys
 from collections.abc import Sequence
 
@@ -15,11 +14,10 @@ from grid.cell import Cell
 from grid.cell_store import READ, study_of
 from grid.studies import READABLE
 from run import prepare
-from running.folders import Folders, add_folders, named_folders
+from running.folders import Folders, asked
 from running.pool import READING, log_of, run_cells
 from running.yardstick import weights_of
 from runtime.command import run_command
-from runtime.options import ExactParser, Range
 
 
 def gone(cells: Sequence[Cell], folders: Folders) -> list[Cell]:
@@ -36,20 +34,14 @@ def training_command(cell: Cell, folders: Folders) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Read what the command line names; 1 if a cell has no weights or failed, 130 after Ctrl-C."""
-    parser = ExactParser(description=__doc__)
-    parser.add_argument("studies", nargs="+", choices=READABLE, metavar="STUDY", help=", ".join(READABLE))
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="cells at a time; default: every core")
-    add_folders(parser)
-    given = parser.parse_args(arguments)
-    Range(1).check("jobs", given.jobs)
-    folders = named_folders(given)
-    every = {one.digest: one for name in given.studies for one in READABLE[name].cells().values()}.values()
+    studies, jobs, folders = asked(__doc__, READABLE, arguments)
+    every = {one.digest: one for name in studies for one in READABLE[name].cells().values()}.values()
     unread = [one for one in every if folders.result(one, READ) is None]
     missing = gone(unread, folders)
     there = [one for one in unread if one not in missing]
     try:
         prepare(there, folders, lambda recipe: [recipe.evaluation_images()])
-        failed = run_cells(there, folders, given.jobs, work=READING)
+        failed = run_cells(there, folders, jobs, work=READING)
     except KeyboardInterrupt:
         print("stopped; the same command goes on")
         return 130

@@ -1,7 +1,8 @@
-"""Where a cell's files lie, and the recipe that a cell means there."""
+"""Where a cell's files lie, the recipe that a cell means there, and the command line that names studies and folders."""
 
 import argparse
 import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from grid.cell import Cell
 from grid.cell_store import TRAINED, Row, finished_cells
 from grid.study import DRAWS
 from recipe import Recipe
+from runtime.options import ExactParser, Range
 
 from running.small_hosts import HostRecipe
 
@@ -96,3 +98,17 @@ def named_folders(given: argparse.Namespace) -> Folders:
     'd'
     """
     return Folders(given.work, given.results, Path(given.data) if given.data else None)
+
+
+def asked(
+    description: str | None, studies: Iterable[str], arguments: Sequence[str] | None
+) -> tuple[list[str], int, Folders]:
+    """The studies, the cells at a time, and the folders that a command line names."""
+    names = list(studies)
+    parser = ExactParser(description=description)
+    parser.add_argument("studies", nargs="+", choices=names, metavar="STUDY", help=", ".join(names))
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="cells at a time; default: every core")
+    add_folders(parser)
+    given = parser.parse_args(arguments)
+    Range(1).check("jobs", given.jobs)
+    return given.studies, given.jobs, named_folders(given)
