@@ -40,9 +40,8 @@ RECIPE: Settings = {
 TWO_CLASSES = "class, every second query with another base class in sight"
 WRONG_SUPPORTS = "class, every tenth episode with a support of another class"
 DRAWS = (TWO_CLASSES, WRONG_SUPPORTS)
-# Where the baseline uses its support: what the study `regime` chooses by its rule. Until that is read, four times the
-# steps.
-REGIME: Settings = {"steps": 4 * RECIPE["steps"]}
+# Where the baseline uses its support: what the study `regime` chose by its rule.
+REGIME: Settings = {"steps": 8 * RECIPE["steps"]}
 # Defaults of the library, which a recipe does not name. Where one changes, cells with the task are other cells.
 TASK: Settings = {"iterations": 10, "ignore_index": 255, "seeding": "farthest-first", "engine": "torch"}
 # On the processors that computed the cells, the default "auto" takes "torch"; a GPU's labels differ by rounding alone.

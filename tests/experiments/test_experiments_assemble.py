@@ -94,11 +94,14 @@ def test_the_budget_counts_what_is_finished(tmp_path):
 
 
 def test_the_whole_grid_fits_its_hours_as_measured_and_where_it_has_not_run_as_assumed():
-    """Six hours for the first grid; nine, as assumed, for the regime's studies. Cells of many steps take less."""
+    """Six hours for the first grid; eighteen, as assumed, for the studies under the regime, whose rule chose 6400 steps.
+
+    Cells of so many steps took 0.6 of what is assumed.
+    """
     *studies, _ = spent(ROOT / "experiments" / "results")
     hours = [row["hours_measured"] + (row["new"] - row["finished"]) * row["seconds"] / 7200 for row in studies]
     first = [row["study"] for row in studies].index("regime")
-    assert 3 < sum(hours[:first]) <= 6 and 0 < sum(hours[first:]) <= 9
+    assert 3 < sum(hours[:first]) <= 6 and 0 < sum(hours[first:]) <= 18
 
 
 def test_the_papers_arms_are_ours():
