@@ -94,7 +94,7 @@ def test_the_budget_counts_what_is_finished(tmp_path):
 
 
 def test_the_whole_grid_fits_its_hours_as_measured_and_where_it_has_not_run_as_assumed():
-    """Six hours for the first grid; eighteen, as assumed, for the studies under the regime, whose rule chose 6400 steps.
+    """Six hours for the first grid; eighteen, as assumed, under the regime, whose rule chose 6400 steps.
 
     Cells of so many steps took 0.6 of what is assumed.
     """
