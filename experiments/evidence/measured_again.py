@@ -13,7 +13,7 @@ from evaluation.margin_counts import OFFSETS, RECALLS
 from grid.study import FOLDS, Study
 from running.answers import PROTOTYPES
 
-from evidence.outcomes import Pairs, gain_by_fold
+from evidence.outcomes import Pairs, by_fold, gain_by_fold, mean_of_those
 
 Row = dict[str, Any]
 # By (arm, fold, seed).
@@ -101,12 +101,12 @@ def _readings(lines: Lines, judged: str) -> dict[tuple[str, int, int], Reading]:
 
 
 def _means(readings: Readings, arm: str, measure: Measure) -> Row:
-    folds: dict[str, float] = {}
+    folds: dict[int, list[float]] = {}
     for fold in FOLDS:
         there = _there(measure(one) for (name, its, _), one in readings.items() if (name, its) == (arm, fold))
         if there:
-            folds[str(fold)] = mean(there)
-    return {"folds": folds, "all": mean(folds.values()) if len(folds) == len(FOLDS) else None}
+            folds[fold] = there
+    return by_fold(folds)
 
 
 def _differences(readings: Readings, arm: str, reference: str, measure: Measure) -> Pairs:
@@ -129,10 +129,7 @@ def _answers(readings: Readings, arm: str) -> dict[str, dict[str, float | None]]
     """The mean answers over all cells of an arm that have any."""
     every = [one.answers for (name, _, _), one in readings.items() if name == arm and one.answers]
     return {
-        kind: {
-            place: mean(there) if (there := _there(one[kind][place] for one in every)) else None
-            for place in ("background", "foreground")
-        }
+        kind: {place: mean_of_those(one[kind][place] for one in every) for place in ("background", "foreground")}
         for kind in PROTOTYPES
         if every
     }

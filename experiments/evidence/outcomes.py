@@ -64,7 +64,7 @@ def missing(study: Study, found: Finished) -> dict[str, str]:
 def scores(study: Study, found: Finished) -> list[Row]:
     """A row for each arm, number of shots and measure: the mean over seeds in each fold, and the mean of the folds."""
     return [
-        {"arm": arm, "shot": shot, "measure": measure} | _by_fold(folds)
+        {"arm": arm, "shot": shot, "measure": measure} | by_fold(folds)
         for arm in study.arms
         for shot in shots(arm, found)
         for measure in MEASURES
@@ -72,7 +72,8 @@ def scores(study: Study, found: Finished) -> list[Row]:
     ]
 
 
-def _by_fold(folds: dict[int, list[float]]) -> Row:
+def by_fold(folds: dict[int, list[float]]) -> Row:
+    """The mean over the seeds of each fold, and the mean of the folds."""
     means = {fold: mean(values) for fold, values in folds.items()}
     # A mean over some folds would be set beside means over all.
     over_all = mean(means.values()) if len(means) == len(FOLDS) else None
@@ -131,7 +132,9 @@ def errors(study: Study, found: Finished) -> list[Row]:
     for arm in study.arms:
         for shot in shots(arm, found):
             every = [_wrong(r["evaluations"][shot]["pixels"]) for (name, _, _), r in found.items() if name == arm]
-            rows.append({"arm": arm, "shot": shot} | {kind: _mean(one[kind] for one in every) for kind in KINDS})
+            rows.append(
+                {"arm": arm, "shot": shot} | {kind: mean_of_those(one[kind] for one in every) for kind in KINDS}
+            )
     return rows
 
 
@@ -144,6 +147,7 @@ def _wrong(pixels: dict[str, dict[str, list[int]]]) -> dict[str, float | None]:
     return wrong
 
 
-def _mean(values: Iterable[float | None]) -> float | None:
+def mean_of_those(values: Iterable[float | None]) -> float | None:
+    """The mean of the values that there are; None without any."""
     there = [value for value in values if value is not None]
     return mean(there) if there else None

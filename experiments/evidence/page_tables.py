@@ -122,8 +122,7 @@ def _scores(rows: Sequence[Row]) -> str:
                 row["arm"],
                 row["shot"],
                 TITLES[row["measure"]],
-                *(number_cell(row["folds"].get(str(fold))) for fold in FOLDS),
-                number_cell(row["all"]),
+                *score_cells(row),
             ]
             for row in rows
         ],
@@ -141,9 +140,7 @@ def _gains(title: str, rows: Sequence[Row]) -> str:
                 f"for {row['unit']}" if "unit" in row else f"{row['arm']} − {row['against']}",
                 row["shot"],
                 TITLES[row["measure"]],
-                *(gain_cell(row["folds"].get(str(fold))) for fold in FOLDS),
-                gain_cell(row["all"]) + ("" if len(row["folds"]) == len(FOLDS) else f" ({len(row['folds'])} folds)"),
-                f"{row['all']['won']} of {row['all']['pairs']}",
+                *gain_cells(row),
             ]
             for row in rows
         ],
@@ -192,6 +189,18 @@ def _paper(rows: Sequence[Row]) -> str:
             for row in rows
         ],
     )
+
+
+def score_cells(row: Row) -> list[str]:
+    """A score of each fold, and their mean."""
+    return [*(number_cell(row["folds"].get(str(fold))) for fold in FOLDS), number_cell(row["all"])]
+
+
+def gain_cells(row: Row) -> list[str]:
+    """A gain of each fold, that over the folds, and how many pairs lie above 0."""
+    part = "" if len(row["folds"]) == len(FOLDS) else f" ({len(row['folds'])} folds)"
+    each, over_all = [gain_cell(row["folds"].get(str(fold))) for fold in FOLDS], row["all"]
+    return [*each, gain_cell(over_all) + part, f"{over_all['won']} of {over_all['pairs']}"]
 
 
 def number_cell(value: float | None) -> str:

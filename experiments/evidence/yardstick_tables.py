@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from running.answers import PROTOTYPES
 from runtime.atomic_files import write_atomically
 
-from evidence.page_tables import NOT_RUN, gain_cell, number_cell, table
+from evidence.page_tables import NOT_RUN, gain_cells, score_cells, table
 
 matplotlib.use("Agg")
 Row = dict[str, Any]
@@ -34,37 +34,14 @@ def yardstick_block(report: Row, picture: str | None) -> str:
 
 def _scores(rows: Sequence[Row]) -> str:
     header = ["measure", "arm", *(f"fold {fold}" for fold in FOLDS), "mean of the folds"]
-    return table(
-        header,
-        [
-            [
-                row["measure"],
-                row["arm"],
-                *(number_cell(row["folds"].get(str(fold))) for fold in FOLDS),
-                number_cell(row["all"]),
-            ]
-            for row in rows
-        ],
-    )
+    return table(header, [[row["measure"], row["arm"], *score_cells(row)] for row in rows])
 
 
 def _gains(rows: Sequence[Row]) -> str:
     if not rows:
         return ""
     header = ["difference", "measure", *(f"fold {fold}" for fold in FOLDS), "over the folds", "above 0"]
-    return table(
-        header,
-        [
-            [
-                f"{row['arm']} − {row['against']}",
-                row["measure"],
-                *(gain_cell(row["folds"].get(str(fold))) for fold in FOLDS),
-                gain_cell(row["all"]) + ("" if len(row["folds"]) == len(FOLDS) else f" ({len(row['folds'])} folds)"),
-                f"{row['all']['won']} of {row['all']['pairs']}",
-            ]
-            for row in rows
-        ],
-    )
+    return table(header, [[f"{row['arm']} − {row['against']}", row["measure"], *gain_cells(row)] for row in rows])
 
 
 def _answers(arms: dict[str, dict[str, dict[str, float | None]]]) -> str:

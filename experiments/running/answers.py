@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from data.episodes import Episode
+from data.transforms import mask_of
 from model.pfenet import Encoded, Extracted, PFENet
 from torch import Tensor
 
@@ -64,12 +65,8 @@ def _pairs_or_more(episodes: Sequence[Episode], batch: int) -> Iterator[Sequence
 
 def _masks(kept: KeptFeatures, episodes: Sequence[Episode], size: int) -> Tensor:
     """M of the queries, (B, size, size): 1 target, 0 all else, 255 unlabelled."""
-    masks: list[Tensor] = []
-    for episode in episodes:
-        labels = kept.labels(episode.query).long()
-        mask = torch.where(labels == 255, 255, (labels == episode.novel_class).long())
-        masks.append(resize_nearest(mask, (size, size)))
-    return torch.stack(masks)
+    masks = (mask_of(kept.labels(episode.query), episode.novel_class).long() for episode in episodes)
+    return torch.stack([resize_nearest(mask, (size, size)) for mask in masks])
 
 
 def _answered(model: PFENet, extracted: Extracted, mask: Tensor) -> Iterator[tuple[str, Tensor, tuple[Tensor, Tensor]]]:

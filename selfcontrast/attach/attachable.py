@@ -37,14 +37,6 @@ def check_attachable(model: nn.Module, host: Host | CosineHost) -> None:
         _check_output(host, type(model).__name__, list(takes))
     else:
         _check_mechanism(host)
-    if isinstance(host, CosineHost):
-        require(
-            host.output is not None or host.background is not None,
-            "host.output",
-            "the item of the forward's output that holds the logits, where the host has no background prototype",
-            "None",
-            "name it, as output='[0]'",
-        )
 
 
 def _check_output(host: CosineHost, model: str, takes: list[str]) -> None:
