@@ -1,4 +1,4 @@
-"""Shape annotations are enforced under tests only; draws of hypothesis are the same on every machine."""
+"""Shape annotations are enforced under tests only; draws of hypothesis are the same on every machine but at night."""
 
 import importlib
 import os
@@ -13,20 +13,23 @@ import pytest
 import torch
 from browsers import CHROMIUM
 from hypothesis import HealthCheck, settings
+from nightly import NIGHTLY, often
 
 # Annotations are read when a module is loaded, so nothing of the package may have been imported before this line.
 assert "selfcontrast" not in sys.modules
 jaxtyping.install_import_hook("selfcontrast", "shape_checks.checked")
 
 settings.register_profile(
-    "repeatable",
+    "ours",
     deadline=None,
-    max_examples=25,
-    derandomize=True,
+    max_examples=often(25, nightly=10_000),
+    derandomize=not NIGHTLY,
+    # Another night draws others, so what failed is printed in a form that can be run again.
+    print_blob=NIGHTLY,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-settings.load_profile("repeatable")
+settings.load_profile("ours")
 # Counts of masks and the like, away from the user's own.
 CACHE = tempfile.TemporaryDirectory(prefix="selfcontrast-tests-")
 os.environ["SELFCONTRAST_CACHE"] = CACHE.name

@@ -1,10 +1,6 @@
 """The shared-feature evaluation against one episode at a time, and against what can be counted by hand."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -14,11 +10,10 @@ from evaluation.evaluator import evaluate, evaluate_seeds
 from evaluation.protocols import PROTOCOLS
 from model.backbones import build_backbone
 from model.pfenet import PFENet
+from processes import carried_out
 from recipe import Recipe
 from tiny_backbone import tiny_model
 from voc_tree import mask_with, write_voc
-
-EXAMPLE = Path(__file__).parents[2] / "examples" / "pfenet_scnet"
 
 
 @pytest.fixture(scope="module")
@@ -141,16 +136,9 @@ def test_a_published_checkpoint_is_evaluated_by_one_command(data, tmp_path):
     weights = {f"module.{name}": value for name, value in model.state_dict().items()}
     torch.save({"epoch": 3, "state_dict": weights, "optimizer": {"param_groups": [{"lr": 0.1}]}}, tmp_path / "p.pth")
     options = {"data": data, "fold": 0, "size": 48, "channels": 8, "scales": "[4,2]", "min_pixels": 100}
-    command = [sys.executable, EXAMPLE / "evaluate.py", tmp_path / "p.pth", "--seeds", "1", "2", "--episodes", "20"]
-    command += [f"--{name}={value}" for name, value in options.items()]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
-    assert (
-        "±" in result.stdout
-        and "aeroplane" in result.stdout
-        and "p.pth: fold 0, 1-shot, protocol ours" in result.stdout
-    )
+    words = [tmp_path / "p.pth", "--seeds", "1", "2", "--episodes", "20"]
+    said = carried_out("evaluate", *words, *(f"--{name}={value}" for name, value in options.items()), cwd=tmp_path)
+    assert "±" in said and "aeroplane" in said and "p.pth: fold 0, 1-shot, protocol ours" in said
     scores = json.loads(
         (tmp_path / f"p-evaluation-{data.name}-fold0-sequential-48px-ours-1shot-20-seeds1-2.json").read_text()
     )
@@ -159,13 +147,13 @@ def test_a_published_checkpoint_is_evaluated_by_one_command(data, tmp_path):
     reliance = scores["support_reliance"]
     assert reliance["over_empty"] == pytest.approx(scores["miou"] - reliance["empty_miou"])
     assert reliance["over_other_class"] == pytest.approx(scores["miou"] - reliance["other_class_miou"])
-    assert f"(mIoU {reliance['other_class_miou']:.1f} with supports of another class" in result.stdout
+    assert f"(mIoU {reliance['other_class_miou']:.1f} with supports of another class" in said
     curves = scores["over_offsets"]
     zero = curves["offset"].index(0)
     assert curves["miou"][zero] == pytest.approx(scores["miou"]) and len(curves["miou"]) == len(curves["offset"]) == 25
     assert curves["fb_iou"][zero] == pytest.approx(scores["fb_iou"])
     assert curves["support_reliance"][zero] == pytest.approx(reliance["over_other_class"])
-    assert "at_chosen_offset" not in scores and "base objects called" in result.stdout
+    assert "at_chosen_offset" not in scores and "base objects called" in said
 
 
 def test_the_threshold_is_chosen_on_base_classes_where_no_novel_object_is_shown(tmp_path, capsys):

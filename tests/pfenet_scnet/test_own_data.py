@@ -5,12 +5,11 @@ import json
 import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import warm_python
 from PIL import Image, ImageOps
 from processes import SHORT
 
@@ -33,8 +32,7 @@ def work(tmp_path_factory):
     settings |= {"OMP_NUM_THREADS": "1", "SELFCONTRAST_CACHE": str(work / "cache")}
     for line in (line for block in re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()):
         more = next((words for name, words in SHORTER.items() if name in line.split("--")[0]), "")
-        words = [sys.executable, *shlex.split(line)[1:], *more.split()]
-        done = subprocess.run(words, cwd=work, env=settings, capture_output=True, text=True, check=False)
+        done = warm_python.run(*shlex.split(line)[1:], *more.split(), cwd=work, env=settings)
         assert done.returncode == 0, line + done.stdout + done.stderr
     return work
 
@@ -81,8 +79,8 @@ def test_the_notebooks_lines_run(work, monkeypatch):
 
 
 def test_its_figures_are_made_by_the_command_that_it_names(work, tmp_path):
-    command = [sys.executable, ROOT / "docs/own_data.py", "figures", "--work", work, "--out", tmp_path / "figures"]
-    subprocess.run(command, check=True)
+    words = ("figures", "--work", work, "--out", tmp_path / "figures")
+    warm_python.run(ROOT / "docs/own_data.py", *words, cwd=work, env=os.environ).check_returncode()
     shown = set(re.findall(r"\]\((pictures/own-data/[\w.-]+)\)", PAGE))
     assert {f"pictures/own-data/{path.name}" for path in (tmp_path / "figures").iterdir()} == shown
     for path in shown:

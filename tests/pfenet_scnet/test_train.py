@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import warm_python
 from data.synthetic import make_scenes
 from recipe import load_recipe
 from train import train
@@ -30,10 +31,12 @@ def command(scenes, out, **options):
     return [sys.executable, EXAMPLE / "train.py", *(f"--{key}={value}" for key, value in settings.items())]
 
 
+def ended(*arguments, **options):
+    return warm_python.run(*command(*arguments, **options)[1:], cwd=os.getcwd(), env=ENVIRONMENT)
+
+
 def run(*arguments, **options):
-    result = subprocess.run(
-        command(*arguments, **options), env=ENVIRONMENT, capture_output=True, text=True, check=False
-    )
+    result = ended(*arguments, **options)
     assert result.returncode == 0, result.stderr
     return result.stdout
 
@@ -103,8 +106,8 @@ def test_the_recipe_it_wrote_gives_the_same_run(finished):
 
 def test_evaluating_the_checkpoint_repeats_the_result(finished):
     folder, _ = finished
-    script = [sys.executable, EXAMPLE / "evaluate.py", folder / "scnet", "--episodes=12"]
-    subprocess.run(script, env=ENVIRONMENT, check=True, capture_output=True)
+    words = [folder / "scnet", "--episodes=12"]
+    warm_python.run(EXAMPLE / "evaluate.py", *words, cwd=folder, env=ENVIRONMENT).check_returncode()
     name = "evaluation-scenes-fold2-sequential-64px-ours-1shot-12-seeds1000.json"
     again = json.loads((folder / "scnet" / name).read_text())
     result = json.loads((folder / "scnet" / "result.json").read_text())
@@ -157,20 +160,12 @@ def test_cached_features_train_two_arms_from_one_cache_and_say_what_is_missing(s
 
 
 def test_a_loss_that_is_not_finite_ends_the_run(scenes, tmp_path):
-    result = subprocess.run(
-        command(scenes, tmp_path / "out", weight=0, optimizer="sgd", learning_rate=1e30),
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = ended(scenes, tmp_path / "out", weight=0, optimizer="sgd", learning_rate=1e30)
     assert result.returncode != 0 and "lower learning_rate" in result.stderr
 
 
 def test_a_wrong_option_ends_with_a_sentence(scenes, tmp_path):
-    result = subprocess.run(
-        command(scenes, tmp_path / "out", fold=7), env=ENVIRONMENT, capture_output=True, text=True, check=False
-    )
+    result = ended(scenes, tmp_path / "out", fold=7)
     assert result.returncode != 0 and "fold: expected 0 to 3, got 7" in result.stderr
 
 

@@ -10,9 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
+import warm_python
 from data.synthetic import make_scenes
 from PIL import Image
-from processes import EXAMPLE, refused
+from processes import EXAMPLE, refused, started
 from recipe import Recipe
 from run_folder.rows import read_rows
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -118,9 +119,7 @@ def test_a_killed_and_resumed_run_has_every_row_of_its_logs_once(scenes, tmp_pat
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     assert not (tmp_path / "last.pt").exists(), "it must have been stopped on the way for this test to mean anything"
-    resumed = subprocess.run(
-        command(scenes, tmp_path, "--resume=true"), env=environment, capture_output=True, text=True, check=False
-    )
+    resumed = warm_python.run(*command(scenes, tmp_path, "--resume=true")[1:], cwd=tmp_path, env=environment)
     assert resumed.returncode == 0 and "resumed after step" in resumed.stdout, resumed.stderr
     logged = read_rows(tmp_path / "metrics.jsonl")
     assert [one["step"] for one in logged] == [0, 10, 20, 23]
@@ -155,8 +154,10 @@ def values(points):
 
 def test_without_the_package_the_run_does_not_begin(tmp_path):
     (tmp_path / "hidden").mkdir()
+    # A process forked from one that has started already does not look for it there.
     (tmp_path / "hidden/sitecustomize.py").write_text("import sys\nsys.modules['tensorboard'] = None\n")
-    said = refused("train", "--tensorboard", "true", cwd=tmp_path, PYTHONPATH=str(tmp_path / "hidden"))
+    hidden = {"PYTHONPATH": str(tmp_path / "hidden")}
+    said = refused("train", "--tensorboard", "true", cwd=tmp_path, start=started, **hidden)
     assert said.endswith("got none; install it with: pip install tensorboard")
     assert [path.name for path in tmp_path.iterdir()] == ["hidden"]
 
