@@ -68,5 +68,10 @@ def _columns(recipe: Recipe, model: PFENet, device: torch.device) -> dict[str, P
     return {"baseline": baseline, "SCNet": model}
 
 
+def main(words: list[str]) -> None:
+    """Train by the options of a command line."""
+    train(read_recipe(words, __doc__))
+
+
 if __name__ == "__main__":
-    run_command(lambda words: train(read_recipe(words, __doc__)))
+    run_command(main)

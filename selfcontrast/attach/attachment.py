@@ -168,6 +168,11 @@ class Attachment:
             handle.remove()
         self._handles.clear()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies and pickles are detached, with a bare model, and hold no pass: `attach` them anew."""
+        nothing = dict.fromkeys(("contrast", "query", "_mask", "_mechanism", "_resting", "_query", "_step"))
+        return self.__dict__ | nothing | {"_handles": [], "_weights": [], "_blended": True}
+
     @property
     def active(self) -> bool:
         """Whether a forward makes a self-contrastive pass."""

@@ -23,12 +23,14 @@ class Ended(NamedTuple):
 class ForkedCommand:
     """A command to be called many times in a folder."""
 
+    script = __file__
+
     def __init__(self, name, folder):
         self.folder = folder
         settings = {key: value for key, value in os.environ.items() if key != "SELFCONTRAST_VOC"}
         settings |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(EXAMPLE)}
         self.server = subprocess.Popen(
-            [sys.executable, __file__, name], cwd=folder, env=settings, text=True, stdin=-1, stdout=-1
+            [sys.executable, self.script, name], cwd=folder, env=settings, text=True, stdin=-1, stdout=-1
         )
 
     def __call__(self, *words):
@@ -43,13 +45,14 @@ class ForkedCommand:
         self.server.wait()
 
 
-def serve(name):
+def serve(name, prepared=list):
+    """Carry out line after line; `prepared` gets a child ready, and returns the command's words of all."""
     sys.argv[0] = f"{name}.py"
     command = importlib.import_module(name)
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
-            _be(command, json.loads(line))
+            _be(command, prepared(json.loads(line)))
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 
 

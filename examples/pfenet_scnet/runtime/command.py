@@ -13,6 +13,13 @@ from runtime.say import shown
 # What a wrong option, a damaged file, a full disk, a missing package or a small GPU raises. Anything else is a fault of
 # ours, and its traceback is what we need to mend it.
 MISTAKES = (ValueError, OSError, ImportError, FloatingPointError, torch.OutOfMemoryError)
+# What torch says in a RuntimeError, wherever the command is at work, when a process that works for it dies.
+PROCESSES = {
+    "DataLoader worker (pid": "workers: expected the processes that load pictures to live, got one that died "
+    "({error}), perhaps for want of memory; close other programs or lower --workers",
+    "gloo/transport": "torchrun: expected every process of the training to live, got one that died or is out of reach; "
+    "look at what it said",
+}
 # What to do about an error of the file system, which does not say so itself.
 FIXES = {
     errno.ENOENT: "check the path, and make the folder that it lies in",
@@ -44,6 +51,11 @@ def run_command(main: Callable[[list[str]], object], arguments: list[str] | None
         if debug:
             raise
         _end(one_line(error), 2)
+    except RuntimeError as error:
+        said = next((said for known, said in PROCESSES.items() if known in str(error)), None)
+        if debug or said is None:
+            raise
+        _end(f"{said.format(error=one_line(error))}; a training goes on with --resume true", 2)
     except KeyboardInterrupt as stopped:
         if debug:
             raise

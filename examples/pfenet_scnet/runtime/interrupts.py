@@ -9,6 +9,8 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import parent_process
+from multiprocessing.process import BaseProcess
 from threading import Event, Thread
 
 # Seconds between two looks at whether the parent still lives.
@@ -35,6 +37,22 @@ def interrupt_flag() -> Iterator[Event]:
 def ignore_interrupts(_worker: int) -> None:
     """Ignore Ctrl-C in loader processes, which a terminal interrupts too: the main process ends them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def begin_worker() -> None:
+    """Get a process of a pool ready: it leaves Ctrl-C to the command, and ends when that dies.
+
+    It would wait for a task for ever: the processes of a pool keep its pipe open for each other.
+    """
+    ignore_interrupts(0)
+    command = parent_process()
+    assert command is not None
+    Thread(target=_end_after, args=(command,), daemon=True).start()
+
+
+def _end_after(command: BaseProcess) -> None:
+    command.join()
+    os._exit(1)
 
 
 def end_with_parent() -> None:

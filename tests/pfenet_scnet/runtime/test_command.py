@@ -45,6 +45,22 @@ def test_a_mistake_is_one_line_with_status_2(error, said, monkeypatch, capsys):
     assert ended.value.code == 2 and capsys.readouterr().err == f"train.py: {said}\n"
 
 
+LOADER = "DataLoader worker (pid 7) is killed by signal: Killed. "
+PEER = "[/gloo/transport/tcp/pair.cc:545] Read error [127.0.0.1]:39623: Connection reset by peer. This is typically"
+
+
+@pytest.mark.parametrize(("said", "name"), [(LOADER, "workers"), (PEER, "torchrun")])
+def test_a_process_that_died_is_one_line_that_says_how_to_go_on(said, name, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["train.py"])
+    with pytest.raises(SystemExit) as ended:
+        run_command(failing(RuntimeError(said)), [])
+    line = capsys.readouterr().err
+    assert ended.value.code == 2 and line.count("\n") == 1 and line.startswith(f"train.py: {name}: expected ")
+    assert line.endswith("; a training goes on with --resume true\n")
+    with pytest.raises(RuntimeError, match="another"):
+        run_command(failing(RuntimeError("another")), [])
+
+
 def test_a_fault_of_ours_keeps_its_traceback():
     with pytest.raises(ZeroDivisionError):
         run_command(failing(ZeroDivisionError()), [])

@@ -3,10 +3,10 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 from lightning_fabric import Fabric
+from living_processes import alive_after, is_alive
 from processes import EXAMPLE
 from training import fit
 
@@ -19,17 +19,6 @@ child.wait()
 """
 
 
-def is_alive(process):
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    # Nobody may be there to ask how an orphan ended.
-    entry = Path(f"/proc/{process}/stat")
-    status = entry.read_text() if entry.exists() else ""
-    return status.rpartition(")")[2].split()[:1] != ["Z"]
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="a process of Windows keeps the number of a dead parent")
 def test_a_process_ends_when_the_one_that_started_it_is_killed():
     environment = os.environ | {"PYTHONPATH": str(EXAMPLE)}
@@ -40,12 +29,9 @@ def test_a_process_ends_when_the_one_that_started_it_is_killed():
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    deadline = time.monotonic() + 10
-    while is_alive(child) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    survived = is_alive(child)
-    if survived:
-        os.kill(child, signal.SIGKILL)
+    survived = alive_after(10, [child])
+    for process in survived:
+        os.kill(process, signal.SIGKILL)
     assert not survived
 
 

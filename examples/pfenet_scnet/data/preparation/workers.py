@@ -1,4 +1,7 @@
-"""Work on many files over all cores; what is damaged is named, and a process that dies is an error, not a hang."""
+"""Work on many files over all cores; what is damaged is named, and a process that dies is an error, not a hang.
+
+The processes end with the command, however that ends.
+"""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -8,7 +11,7 @@ from contextlib import closing
 from itertools import islice
 from typing import TypeVar
 
-from runtime.interrupts import ignore_interrupts
+from runtime.interrupts import begin_worker
 from runtime.say import some
 from tqdm import tqdm
 
@@ -62,7 +65,7 @@ def _finished(
     workers = min(os.cpu_count() or 1, len(tasks) or 1, MOST)
     queue = iter(enumerate(tasks))
     at_work: dict[Future[Result | Damaged], int] = {}
-    with ProcessPoolExecutor(workers, initializer=ignore_interrupts, initargs=(0,)) as pool:
+    with ProcessPoolExecutor(workers, initializer=begin_worker) as pool:
         try:
             while True:
                 for place, task in islice(queue, 2 * workers - len(at_work)):

@@ -1,9 +1,13 @@
+import multiprocessing
 import os
+import signal
+import sys
 import time
 
 import pytest
 from data.pictures import Damaged
 from data.preparation.workers import in_parallel
+from living_processes import alive_after, is_alive
 
 
 def halve(number):
@@ -50,3 +54,26 @@ def test_a_process_that_dies_is_an_error_that_names_the_files_in_work():
 def test_an_error_of_ours_is_not_taken_for_damage():
     with pytest.raises(TypeError):
         in_parallel(halve, ["two"], "halving", skip_damaged=True)
+
+
+def sleep(folder):
+    (folder / str(os.getpid())).touch()
+    time.sleep(100)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot fork")
+def test_the_processes_end_with_a_command_that_is_killed(tmp_path):
+    """They would wait for their next task for ever."""
+    process = multiprocessing.get_context("fork").Process(target=in_parallel, args=(sleep, [tmp_path] * 4, "asleep"))
+    process.start()
+    while not list(tmp_path.iterdir()):
+        assert process.is_alive()
+        time.sleep(0.05)
+    workers = [int(path.name) for path in tmp_path.iterdir()]
+    assert all(map(is_alive, workers)), "they live as long as the command does"
+    process.kill()
+    process.join()
+    survived = alive_after(20, workers)
+    for one in survived:
+        os.kill(one, signal.SIGKILL)
+    assert not survived
