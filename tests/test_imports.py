@@ -61,7 +61,7 @@ KNOWS = {
 
 
 # The same beside the library; nobody imports a command. The example has its own test, in pfenet_scnet/.
-APART = {"experiments": ("grid", "running", "gpu", "evidence"), "benchmarks": ("common",)}
+APART = {"experiments": ("grid", "running", "gpu", "evidence"), "benchmarks": ("common", "mutation")}
 
 
 def modules() -> dict[str, Path]:

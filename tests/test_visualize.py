@@ -251,3 +251,10 @@ def test_a_pass_is_shown_with_its_own_query_only(passes):
     ):
         with pytest.raises(InputError, match=f"^{argument}: expected"):
             call()
+
+
+@pytest.mark.parametrize(("labels", "advised"), [(LABELS.float(), True), (LABELS[0], False)])
+def test_whoever_has_whole_numbers_is_not_told_to_make_them(labels, advised):
+    with pytest.raises(InputError) as caught:
+        overlay_labels(IMAGE, labels)
+    assert str(caught.value).endswith("with .long()") is advised

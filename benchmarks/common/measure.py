@@ -98,7 +98,10 @@ def command() -> str:
     """The command line, with only the last part of the data folder's path."""
     data = os.environ.get("SELFCONTRAST_VOC")
     given = [f"SELFCONTRAST_VOC={Path(data).name}"] if data else []
-    return " ".join([*given, f"python benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
+    script = Path(sys.argv[0]).resolve()
+    inside = ROOT / "benchmarks" in script.parents
+    name = script.relative_to(ROOT / "benchmarks").as_posix() if inside else script.name
+    return " ".join([*given, f"python benchmarks/{name}", *sys.argv[1:]])
 
 
 def machine(packages: Sequence[str] = ()) -> dict[str, Any]:

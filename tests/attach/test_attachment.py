@@ -1,15 +1,18 @@
 """What an attachment asks for at the public door: the mask before the forward, one blend after it."""
 
 import copy
+import gc
 import warnings
+import weakref
 
 import pytest
 import torch
 from attached import assert_a_step_is_right, assert_nothing_is_heard, gradients, leaves
 from hosts import Small, build
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
-from selfcontrast import Attachment, InputError
+from selfcontrast import Attachment, Entry, Exit, Host, InputError, SelfContrastiveAuxiliary
 
 KINDS = ("pfenet", "canet", "rpmms", "sgone", "panet", "mlc", "ssp")
 
@@ -184,3 +187,70 @@ def test_accumulated_gradients_are_the_sum(name: str) -> None:
         several.append(gradients(small.model))
     for one, other in zip(*several, strict=True):
         torch.testing.assert_close(one, other)
+
+
+class Overflowing(nn.Module):
+    """A second head, which the host's loss leaves out, gives logits without bound."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder, self.merge = nn.Conv2d(3, 8, 4, 4), nn.Conv2d(16, 8, 1)
+        self.head, self.aside = nn.Conv2d(8, 2, 1), nn.Conv2d(8, 2, 1)
+        nn.init.constant_(self.aside.bias, torch.inf)
+
+    def forward(self, query: Tensor, support: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.encoder(query)
+        prototype = self.encoder(support).mean((2, 3), keepdim=True).expand_as(features)
+        compared = self.merge(torch.cat([features, prototype], 1))
+        return self.head(compared), self.aside(compared)
+
+
+def test_an_exit_of_weight_0_takes_no_part_in_the_loss_whatever_it_holds() -> None:
+    model = Overflowing()
+    host = Host("encoder#0", "encoder#0", (Entry("merge"),), (Exit("head"), Exit("aside", weight=0.0)))
+    attachment = SelfContrastiveAuxiliary(weight=1.0).attach(model, host)
+    mask = torch.zeros(2, 16, 16, dtype=torch.long)
+    mask[:, 4:12, 4:12] = 1
+    with attachment.episode(mask):
+        model(torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16))
+    contrast = attachment.contrast
+    assert contrast is not None and contrast.logits[1].isinf().all()
+    loss = attachment.blend(torch.tensor(0.0))
+    whole = nn.functional.interpolate(contrast.logits[0], (16, 16), mode="bilinear", align_corners=True)
+    torch.testing.assert_close(loss, nn.functional.cross_entropy(whole, contrast.target, ignore_index=255))
+    loss.backward()
+    assert all(one.grad is None or one.grad.isfinite().all() for one in model.parameters())
+
+
+def test_a_check_refuses_masks_in_black_and_white_which_no_forward_can_notice() -> None:
+    small = build("pfenet")
+    attachment = small.attach()
+    small.keywords["y"] = torch.where(small.mask == 1, 255, 0)
+    with pytest.raises(InputError, match="mask: expected 1 for the foreground, got a batch of 0 and 255"):
+        attachment.check(**small.keywords)
+    attachment.detach()
+    # Under another number for unlabelled pixels 255 means nothing, and every forward refuses it.
+    with pytest.raises(InputError, match=r"mask: expected .* 7"):
+        small.attach(ignore_index=7).check(**small.keywords)
+
+
+class Recomputing(Overflowing):
+    """Backward computes the comparison again."""
+
+    def forward(self, query: Tensor, support: Tensor) -> Tensor:
+        features = self.encoder(query)
+        prototype = self.encoder(support).mean((2, 3), keepdim=True).expand_as(features)
+        merged = torch.cat([features, prototype], 1)
+        return checkpoint(lambda both: self.head(self.merge(both)), merged, use_reentrant=False)
+
+
+def test_a_pass_that_backward_took_part_in_is_let_go_with_the_attachment() -> None:
+    model = Recomputing()
+    host = Host("encoder#0", "encoder#0", (Entry("merge"),), (Exit("head"),))
+    attachment = SelfContrastiveAuxiliary().attach(model, host)
+    with attachment.episode(torch.ones(2, 16, 16, dtype=torch.long)):
+        attachment.blend(model(torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16)).mean()).backward()
+    resting = weakref.ref(attachment._resting)
+    attachment.detach()
+    gc.collect()
+    assert resting() is None

@@ -7,6 +7,7 @@ from hosts import build
 from torch import Tensor, nn
 
 from selfcontrast import CosineHost, Doubled, Entry, Exit, Host, InputError, SelfContrastiveAuxiliary
+from selfcontrast.attach.attachable import check_module
 from selfcontrast.attach.presets import Preset
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*experimental")
@@ -221,3 +222,10 @@ def test_an_exit_before_the_entry_with_one_episode() -> None:
     with pytest.raises(InputError, match=r"host\.entries: expected a call of init_merge before down_supp, got none"):
         small()
     assert_nothing_is_heard(attachment)
+
+
+@pytest.mark.parametrize(("model", "fix"), [(nn.Conv2d, "build it first"), ({}, "pass the model itself")])
+def test_what_is_no_model_is_refused_by_what_it_is(model: object, fix: str) -> None:
+    # Under tests `attach` itself checks its annotations before.
+    with pytest.raises(InputError, match=rf"model: expected a torch\.nn\.Module, got .*; {fix}"):
+        check_module(model)

@@ -52,6 +52,8 @@ def test_the_command_names_the_data_by_its_folder_alone(monkeypatch: pytest.Monk
     assert measure.command() == "SELFCONTRAST_VOC=voc-small python benchmarks/growth.py --rounds 2"
     monkeypatch.delenv("SELFCONTRAST_VOC")
     assert measure.command() == "python benchmarks/growth.py --rounds 2"
+    monkeypatch.setattr("sys.argv", [str(measure.ROOT / "benchmarks" / "mutation" / "mutants.py")])
+    assert measure.command() == "python benchmarks/mutation/mutants.py"
 
 
 def test_threads_are_set_for_torch_and_for_what_is_imported_later(monkeypatch: pytest.MonkeyPatch) -> None:

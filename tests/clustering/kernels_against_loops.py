@@ -18,6 +18,7 @@ from torch import Tensor
 
 from selfcontrast import SelfContrastiveAuxiliary, cosine_kmeans
 from selfcontrast.clustering import Engine
+from selfcontrast.clustering.kmeans import _chosen
 from selfcontrast.clustering.seeding import SEEDINGS
 from selfcontrast.clustering.triton_engine import _Passes, cluster
 
@@ -283,3 +284,9 @@ def test_the_task_runs_on_it() -> None:
         torch.manual_seed(0)
         regions.append(SelfContrastiveAuxiliary(engine=engine, iterations=3).prepare(features, features, mask).regions)
     assert torch.equal(*regions)
+
+
+def test_kernels_serve_on_a_gpu_and_in_the_interpreter_only_when_they_are_asked_for() -> None:
+    features, _ = random_case(0, 3, 1, 8, 4, 4)
+    assert _chosen("triton", features, 3) == "triton"
+    assert _chosen("auto", features, 3) == ("torch" if DEVICE == "cpu" else "triton")

@@ -49,7 +49,7 @@ def on_gpu(*shape: int, **options: Any) -> Tensor:
 @needs_triton
 def test_in_the_interpreter() -> None:
     """In a process of its own, for which the variable is set before anything imports Triton."""
-    command = [sys.executable, "-m", "pytest", "-o", "addopts=", "-q", "-p", "no:warnings", str(AGAINST_LOOPS)]
+    command = [sys.executable, "-m", "pytest", "-o", "addopts=", "-qx", "-p", "no:warnings", str(AGAINST_LOOPS)]
     environment = os.environ | {"TRITON_INTERPRET": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=Path(__file__).parents[2])
     passed = re.search(r"^(\d+) passed in", done.stdout, re.MULTILINE)

@@ -111,3 +111,38 @@ def test_one_query_and_two_shots_are_no_doubled_batch(turn: str) -> None:
         return
     with pytest.raises(InputError, match="host merge: expected a call with 1 rows, got 2; name the call"):
         model(images[:1], images[1:], mask)
+
+
+class Series(nn.Module):
+    """The prototype enters twice, the second time beside what the first comparison gave."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder, self.head = nn.Conv2d(3, 8, 4, 4), nn.Conv2d(8, 2, 1)
+        self.first, self.second = nn.Conv2d(16, 8, 1), nn.Conv2d(16, 8, 1)
+
+    def forward(self, query: Tensor, support: Tensor) -> Tensor:
+        features = self.encoder(query)
+        prototype = self.encoder(support).mean((0, 2, 3), keepdim=True)
+        compared = self.first(torch.cat([features, prototype.expand_as(features)], 1))
+        return self.head(self.second(torch.cat([compared, prototype.expand_as(compared)], 1)))
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_of_two_entries_in_series_the_second_compares_what_the_first_gave(batch: int) -> None:
+    torch.manual_seed(0)
+    model, query = Series(), torch.randn(batch, 3, 16, 16)
+    host = Host("encoder#0", "encoder#0", (Entry("first"), Entry("second")), (Exit("head"),))
+    attachment = SelfContrastiveAuxiliary().attach(model, host)
+    mask = torch.zeros(batch, 16, 16, dtype=torch.long)
+    mask[:, 4:12, 4:12] = 1
+    support = torch.randn(batch, 3, 16, 16)
+    with attachment.episode(mask):
+        logits = model(query, support)
+    contrast = attachment.contrast
+    assert contrast is not None
+    attachment.detach()
+    torch.testing.assert_close(logits, model(query, support))
+    compared = model.first(torch.cat([model.encoder(query), contrast.prototype_map], 1))
+    expected = model.head(model.second(torch.cat([compared, contrast.prototype_map], 1)))
+    torch.testing.assert_close(contrast.logits, expected)

@@ -1,7 +1,11 @@
 """A replay: a second forward that computes the comparison alone."""
 
+import pytest
 import torch
 from hosts import build
+from torch import Tensor, nn
+
+from selfcontrast import Entry, Exit, Host, SelfContrastiveAuxiliary
 
 
 def calls(name: str, module: str) -> int:
@@ -52,3 +56,32 @@ def test_running_statistics_move_once() -> None:
         step()
         assert one.model.layer5[1].num_batches_tracked == 2
     torch.testing.assert_close(small.model.state_dict(), twin.model.state_dict())
+
+
+class Drawing(nn.Module):
+    """Draws its prior anew in each forward, in code between two modules that nobody remembers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder, self.merge, self.head = nn.Conv2d(3, 8, 4, 4), nn.Conv2d(17, 8, 1), nn.Conv2d(8, 2, 1)
+
+    def forward(self, query: Tensor, support: Tensor) -> Tensor:
+        features = self.encoder(query)
+        prototype = self.encoder(support).mean((2, 3), keepdim=True).expand_as(features)
+        return self.head(self.merge(torch.cat([features, prototype, torch.rand_like(features[:, :1])], 1)))
+
+
+@pytest.mark.parametrize(("prior", "counter"), [("complement", lambda prior: 1 - prior), ("keep", lambda prior: prior)])
+def test_a_prior_that_is_drawn_anew_is_countered_as_the_host_drew_it(prior: str, counter: object) -> None:
+    model, seen = Drawing(), list[Tensor]()
+    host = Host("encoder#0", "encoder#0", (Entry("merge", prior="2C:"),), (Exit("head"),), mechanism="replay")
+    attachment = SelfContrastiveAuxiliary(prior=prior).attach(model, host)
+    # Not by a hook of the entry, which would come before the one that exchanges.
+    forward = model.merge._conv_forward
+    model.merge._conv_forward = lambda merged, *rest: seen.append(merged) or forward(merged, *rest)
+    mask = torch.zeros(2, 16, 16, dtype=torch.long)
+    mask[:, 4:12, 4:12] = 1
+    with attachment.episode(mask):
+        model(torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16))
+    own, passed = (merged[:, 16:] for merged in seen)
+    assert torch.equal(passed, counter(own))

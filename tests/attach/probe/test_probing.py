@@ -1,11 +1,17 @@
 """probe on hosts it has never seen: other orders of channels, extras in between, pooled scales, a shared encoder."""
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from selfcontrast import Entry, Exit, Host, InputError, SelfContrastiveAuxiliary, probe
+from selfcontrast.attach.probe import probing
+from selfcontrast.attach.probe.forwards import Forwards
+from selfcontrast.attach.probe.maps import Trace
+from selfcontrast.attach.probe.trace import trace
 
 WIDTH = 8
 
@@ -137,6 +143,18 @@ def test_the_model_is_left_as_it_was() -> None:
     assert hooks == [] and all("forward" not in vars(module) for module in model.modules())
 
 
+def test_a_forward_that_a_module_has_of_its_own_comes_back() -> None:
+    model = Stranger("fp").train()
+    usual = model.deep.forward
+
+    def own(*arguments: Tensor) -> Tensor:
+        return usual(*arguments)
+
+    model.deep.forward = own
+    probe(model, *batch())
+    assert model.deep.forward is own
+
+
 def test_eval_mode_is_refused() -> None:
     with pytest.raises(InputError, match="model: expected training mode"):
         probe(Stranger("fp").eval(), *batch())
@@ -147,3 +165,19 @@ def test_logits_without_a_module_are_asked_for() -> None:
     model.last = nn.Conv2d(12, 3, 1)
     with pytest.raises(InputError, match=r"expected a module behind the comparison's start that gives logits"):
         probe(model, *batch())
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_how_much_equal_forwards_differ_is_measured_where_sums_come_in_any_order(
+    deterministic: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    purposes: list[str] = []
+
+    def noted(forwards: Forwards, purpose: str, *arguments: Any, **options: Any) -> Trace:
+        purposes.append(purpose)
+        return trace(forwards, purpose, *arguments, **options)
+
+    monkeypatch.setattr(probing, "trace", noted)
+    monkeypatch.setattr(Forwards, "deterministic", deterministic)
+    assert probe(Stranger("fp").train(), *batch()).entries == (Entry("mix.0", "C:"),)
+    assert purposes.count("runs the model again") == (0 if deterministic else 1)

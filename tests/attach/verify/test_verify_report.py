@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from selfcontrast.attach.verify.report import CheckReport, Finding, alike
+from selfcontrast.attach.verify.report import CheckReport, Finding, alike, difference
 
 
 def test_each_answer_has_a_mark_and_what_is_open_says_so_in_words() -> None:
@@ -28,6 +28,15 @@ def test_tensors_are_alike_to_rounding(other: torch.Tensor, holds: bool, figure:
 def test_numbers_are_compared_too() -> None:
     assert alike("", (torch.ones(1), 0.5), (torch.ones(1), 0.5)).holds
     assert alike("", (torch.ones(1), 0.5), (torch.ones(1), 0.6)).holds is False
+
+
+def test_nothing_is_like_nothing() -> None:
+    assert alike("", torch.empty(0, 2), torch.empty(0, 2)) == Finding("", True, "bit-equal")
+
+
+def test_a_difference_is_a_share_of_the_largest_value() -> None:
+    assert difference(torch.tensor([10.0, 20.0]), torch.tensor([10.0, 21.0])) == 0.05
+    assert difference(torch.zeros(2), torch.tensor([0.0, 1e-12])) == pytest.approx(1.0)
 
 
 def test_what_is_not_a_number_in_both_is_alike_and_in_one_is_not() -> None:

@@ -9,7 +9,7 @@ from followers import MASK, QUERY, SUPPORT, Appending, Base, Queue, attached, ch
 from torch import Tensor
 
 from selfcontrast import Exit, InputError
-from selfcontrast.attach.verify.unchanged import differing
+from selfcontrast.attach.verify.unchanged import Plain, differing, unchanged
 
 OUTPUTS, TRACES = "outputs and losses", "attributes and running statistics"
 
@@ -131,3 +131,17 @@ def test_a_doubled_batch_that_leaves_by_no_exit_is_found() -> None:
 
     with pytest.raises(InputError, match=r"FAIL the host's outputs .*: shapes \[\(2, 2, 8, 8\), \(2, 2, 8, 8\)\] and"):
         checked(TwoHeads(), host(exits=(Exit("head#0"),)))
+
+
+@pytest.mark.parametrize(("names", "more"), [("abc", ""), ("abcd", "; and 1 more")])
+def test_three_differences_are_written_out_and_the_others_are_counted(names: str, more: str) -> None:
+    plain = Plain(torch.ones(1), dict.fromkeys(names, 1), frozenset())
+    outputs, traces = unchanged(plain, torch.ones(1), dict.fromkeys(names, 2))
+    assert outputs.holds and traces.figure == "a: 1 and 2; b: 1 and 2; c: 1 and 2" + more
+
+
+def test_what_differs_from_call_to_call_is_no_difference() -> None:
+    plain = Plain(torch.ones(1), {"a": 1, "b": torch.ones(1)}, frozenset({"a"}))
+    nearly = {"a": 2, "b": torch.tensor([1 + 1e-6])}
+    assert unchanged(plain, torch.ones(1), nearly)[1][1:] == (True, "equal to rounding")
+    assert unchanged(plain, torch.ones(1), plain.traces)[1][1:] == (True, "bit-equal")

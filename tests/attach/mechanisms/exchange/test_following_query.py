@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from selfcontrast.attach.mechanisms.exchange.following_query import QueryFollower
+from selfcontrast.attach.mechanisms.exchange.following_query import QueryFollower, _first_index
 
 B, C, SIDE = 2, 6, 3
 MAP = torch.randn(B, C, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
@@ -156,3 +156,20 @@ def test_gradients_run_through_the_counterpart() -> None:
     expected = MAP.clone().requires_grad_()
     F.normalize(expected)[1:, 0].square().sum().backward()
     torch.testing.assert_close(its_map.grad, expected.grad)
+
+
+@pytest.mark.parametrize(
+    ("size", "stride", "offset", "index"),
+    [
+        ((2, 3, 4), (12, 4, 1), 16, 1),
+        # One channel, channels last: its axis is one entry long and has the stride of the last one.
+        ((2, 1, 2, 2), (4, 1, 2, 1), 5, 1),
+        # Expanded: the same memory in each row.
+        ((3, 2), (0, 1), 1, 0),
+        ((2, 2), (2, 1), 4, None),
+        # Between two entries.
+        ((2, 2), (4, 2), 1, None),
+    ],
+)
+def test_the_row_of_an_offset(size: tuple[int, ...], stride: tuple[int, ...], offset: int, index: int | None) -> None:
+    assert _first_index(torch.empty(64).as_strided(size, stride), offset) == index

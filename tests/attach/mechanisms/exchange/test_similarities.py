@@ -50,6 +50,10 @@ WAYS = {
     ),
     "module": Way(lambda q, p: nn.CosineSimilarity(1)(q, spread(p[:, 0])), lambda r, h, w: r[:, None]),
     "einsum": Way(lambda q, p: torch.einsum("bchw,bkc->bkhw", F.normalize(q), p), lambda r, h, w: r, 3),
+    "einsum of a list": Way(lambda q, p: torch.einsum("bchw,bkc->bkhw", [q, p]), lambda r, h, w: r, 3),
+    "einsum by numbers": Way(
+        lambda q, p: torch.einsum(q, [0, 1, 2, 3], p, [0, 4, 1], [0, 4, 2, 3]), lambda r, h, w: r, 3
+    ),
     "einsum, one prototype": Way(lambda q, p: torch.einsum("bchw, bc -> bhw", q, p[:, 0]), lambda r, h, w: r[:, None]),
     "einsum, other letters": Way(
         lambda q, p: torch.einsum("nbx,bxyc->cnby", p.permute(1, 0, 2), q),
@@ -214,6 +218,8 @@ NONE: dict[str, Callable[[Tensor, Tensor], Any]] = {
     "kernels of several pixels": lambda q, p: F.conv2d(q, torch.ones(3, C, 2, 2)),
     "kernels at every other pixel": lambda q, p: F.conv2d(q, torch.ones(3, C, 1, 1), stride=2),
     "pooling by einsum": lambda q, p: torch.einsum("bchw,bhw->bc", q, torch.ones(B, HEIGHT, WIDTH)),
+    "einsum of the query alone": lambda q, p: torch.einsum("bchw->bhw", q),
+    "einsum of three": lambda q, p: torch.einsum("bchw,bkc,bk->bhw", q, p, torch.ones(B, 3)),
     "pooling by matmul": lambda q, p: torch.ones(B, 1, HEIGHT * WIDTH) @ q.flatten(2).mT,
     "a mask": lambda q, p: q * torch.ones(B, 1, HEIGHT, WIDTH),
     "a map of gates": lambda q, p: q * torch.ones(B, C, HEIGHT, WIDTH),
