@@ -179,14 +179,15 @@ def check_batch(tensor: Tensor, batch: int, argument: str) -> None:
 def check_count(value: Any, minimum: int, argument: str) -> None:
     """Refuse a count below `minimum`, and one that is no integer."""
     # Those of numpy and of a graph count too; the classes are written so that torch 2.6 can compile them.
-    whole = isinstance(value, (int, np.integer)) and bool(value >= minimum)
+    counts = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    whole = counts and bool(value >= minimum)
     got = value if whole else shown(value)  # pyright: ignore
     require(whole, argument, f"an integer of at least {minimum}", got, f"pass {minimum} or more")  # pyright: ignore
 
 
 def check_weight(weight: Any) -> None:
     """Refuse a λ outside [0, 1], with which a loss would be subtracted, and one that is no number."""
-    number = isinstance(weight, (int, float, np.floating, Tensor))
+    number = isinstance(weight, (int, float, np.floating, Tensor)) and not isinstance(weight, bool)
     inside = number and bool(0 <= weight <= 1)  # pyright: ignore
     require(inside, "weight", "λ in [0, 1]", shown(weight), "use 0.5, the paper's best")  # pyright: ignore
 

@@ -177,6 +177,10 @@ WRONGLY_TYPED = [
     ("num_prototypes", 2.5),
     ("num_prototypes", "3"),
     ("num_prototypes", None),
+    # A bool is an int to Python, and a mistake of the order of the arguments to everybody else.
+    ("num_prototypes", True),
+    ("iterations", True),
+    ("weight", True),
     ("iterations", 10.0),
     ("ignore_index", 2.5),
     ("partition", "superpixels"),

@@ -107,3 +107,25 @@ def test_float64_is_not_narrowed_before_the_comparison() -> None:
     features, mask = torch.randn(1, 4, 6, 6, dtype=torch.float64), torch.zeros(1, 6, 6, dtype=torch.long)
     contrast = SelfContrastiveAuxiliary().contrast(features, features, mask, linear)
     assert contrast.prototypes.dtype == contrast.prototype_map.dtype == torch.float64
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("seed", range(5))
+def test_half_precision_costs_the_loss_and_its_gradient_a_few_roundings(dtype: torch.dtype, seed: int) -> None:
+    """The map is rounded once and the host's difference once; cross-entropy passes on no more than both."""
+    torch.manual_seed(seed)
+    features, high_level = (torch.randn(2, 4, 8, 8).to(dtype) for _ in range(2))
+    mask = torch.zeros(2, 16, 16, dtype=torch.long)
+    mask[:, 4:9, 4:9] = 1
+    found = []
+    for wide in (dtype, torch.float64):
+        given = features.to(wide, copy=True).requires_grad_()
+        task = SelfContrastiveAuxiliary(weight=1.0, generator=torch.Generator().manual_seed(seed))
+        loss = task(torch.tensor(0.0), given, high_level, mask, linear)
+        loss.backward()
+        assert given.grad is not None
+        found.append((loss.detach().double(), given.grad.double()))
+    (loss, gradient), (exact, exact_gradient) = found
+    largest = torch.finfo(dtype).eps * features.abs().max().double()
+    assert (loss - exact).abs() <= 3 * largest
+    assert (gradient - exact_gradient).abs().max() <= 3 * largest * exact_gradient.abs().max()
