@@ -3,9 +3,13 @@ import torch
 from torch import Tensor
 
 from selfcontrast import SelfContrastiveAuxiliary, cosine_kmeans, expand_prototypes, masked_average_pool
+from selfcontrast.loss import contrast_loss, cross_entropy
 from selfcontrast.precision import at_least_float32, autocast_off
 
 HALVES = [torch.float16, torch.bfloat16]
+SINGLE = torch.finfo(torch.float32).eps
+# From and below: channels, height, width, regions.
+SIDES = ((1, 65), (1, 61), (1, 61), (1, 6))
 
 
 def linear(features: Tensor, prototype_map: Tensor) -> Tensor:
@@ -129,3 +133,123 @@ def test_half_precision_costs_the_loss_and_its_gradient_a_few_roundings(dtype: t
     largest = torch.finfo(dtype).eps * features.abs().max().double()
     assert (loss - exact).abs() <= 3 * largest
     assert (gradient - exact_gradient).abs().max() <= 3 * largest * exact_gradient.abs().max()
+
+
+def features_and_regions(seed: int) -> tuple[Tensor, Tensor]:
+    """Features (1, C, h, w) of random shape and disjoint regions (1, K, h, w) on them."""
+    torch.manual_seed(seed)
+    channels, height, width, regions = (int(torch.randint(low, high, ())) for low, high in SIDES)
+    held = torch.randint(regions, (1, height, width))
+    return torch.randn(1, channels, height, width), held[:, None] == torch.arange(regions)[:, None, None]
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("seed", range(5))
+def test_pooling_in_half_is_that_of_float64_but_for_sums_in_float32_and_its_gradient_is_rounded_once(
+    dtype: torch.dtype, seed: int
+) -> None:
+    features, regions = features_and_regions(seed)
+    found = []
+    for wide in (dtype, torch.float64):
+        given = features.to(dtype).to(wide).requires_grad_()
+        prototypes = masked_average_pool(given, regions)
+        torch.manual_seed(seed)
+        (prototypes * torch.randn(prototypes.shape, dtype=torch.float64).to(prototypes.dtype)).sum().backward()
+        assert given.grad is not None and given.grad.dtype == wide
+        found.append((prototypes.detach().double(), given.grad.double()))
+    (prototypes, gradient), (exact, exact_gradient) = found
+    # A sum of n terms is off by n roundings of their absolute sum, here a mean.
+    sizes = masked_average_pool(features.to(dtype).double().abs(), regions)
+    additions = regions.flatten(2).sum(2, keepdim=True) + 2
+    assert ((prototypes - exact).abs() <= additions * SINGLE * sizes).all()
+    # Below its smallest normal number a half has only that number's last place.
+    half = torch.finfo(dtype)
+    assert ((gradient - exact_gradient).abs() <= half.eps * exact_gradient.abs() + half.tiny * half.eps).all()
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("seed", range(5))
+def test_the_map_in_half_is_the_prototypes_rounded_once(dtype: torch.dtype, seed: int) -> None:
+    features, _ = features_and_regions(seed)
+    mask = torch.randint(2, (1, *features.shape[2:]))
+    maps = []
+    for wide in (dtype, torch.float64):
+        task = SelfContrastiveAuxiliary(1, generator=torch.Generator().manual_seed(seed))
+        given = features.to(dtype).to(wide)
+        maps.append(task.prepare(given, features, mask).prototype_map.double())
+    half, exact = maps
+    additions = (features.shape[2] * features.shape[3] + 2) * SINGLE * features.abs().max()
+    assert ((half - exact).abs() <= torch.finfo(dtype).eps / 2 * exact.abs() + additions).all()
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("seed", range(5))
+def test_each_pixel_in_half_gets_a_centre_as_near_as_the_nearest_in_float64(dtype: torch.dtype, seed: int) -> None:
+    features, regions = features_and_regions(seed)
+    init = torch.randn(1, min(regions.shape[1], features[0, 0].numel()), features.shape[1])
+    features = features.to(dtype)
+    labels = cosine_kmeans(features, init.shape[1], init=init, iterations=0)
+    pixels = torch.nn.functional.normalize(features.double().flatten(2), dim=1)
+    cosines = torch.nn.functional.normalize(init.double(), dim=2) @ pixels
+    chosen, best = cosines.gather(1, labels.flatten(1)[:, None])[:, 0], cosines.max(1).values
+    # Two products of C terms are compared, each of a centre that was normalised in float32. Lengths are 1 at most.
+    near = chosen >= best - 2 * (features.shape[1] + 4) * SINGLE
+    # Clusters that would be empty take a pixel each that lies elsewhere.
+    empty = init.shape[1] - cosines.argmax(1).unique().numel()
+    assert (~near).sum() <= empty
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("seed", range(5))
+def test_the_loss_of_half_logits_is_made_in_float32_and_its_gradient_rounded_once(
+    dtype: torch.dtype, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    logits = torch.randn(2, 2, 7, 5) * 4
+    target = torch.tensor([0, 1, 255])[torch.randint(3, (2, 13, 9))]
+    found = []
+    for wide in (dtype, torch.float64):
+        given = logits.to(dtype).to(wide).requires_grad_()
+        loss = contrast_loss(given, target, cross_entropy)
+        loss.backward()
+        assert given.grad is not None
+        found.append((loss.detach().double(), given.grad.double()))
+    (loss, gradient), (exact, exact_gradient) = found
+    largest = logits.abs().max()
+    # Four corners, their weights, a softmax and a mean.
+    assert (loss - exact).abs() <= 16 * SINGLE * largest
+    half = torch.finfo(dtype)
+    # Gradients of neighbouring pixels are added before the rounding, so some cancel.
+    added = 16 * SINGLE * largest * exact_gradient.abs().max()
+    assert ((gradient - exact_gradient).abs() <= half.eps * exact_gradient.abs() + half.tiny * half.eps + added).all()
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("seed", range(5))
+def test_the_whole_task_under_autocast_loses_what_the_hosts_comparison_loses(dtype: torch.dtype, seed: int) -> None:
+    torch.manual_seed(seed)
+    features, high_level, weight = torch.randn(2, 8, 9, 7), torch.randn(2, 8, 5, 4), torch.randn(2, 16) / 4
+    mask = torch.tensor([0, 1, 255])[torch.randint(3, (2, 9, 7))]
+    found = []
+    for autocast, wide in ((True, torch.float32), (False, torch.float64)):
+        head, seen = weight.to(wide).requires_grad_(), []
+
+        def compare(features: Tensor, prototype_map: Tensor, head: Tensor = head, seen: list[Tensor] = seen) -> Tensor:
+            seen.append(torch.cat([features, prototype_map], 1).detach())
+            return torch.nn.functional.linear(torch.cat([features, prototype_map], 1).movedim(1, 3), head).movedim(3, 1)
+
+        task = SelfContrastiveAuxiliary(weight=1.0, generator=torch.Generator().manual_seed(seed))
+        with torch.autocast("cpu", dtype, enabled=autocast):
+            loss = task(torch.zeros((), dtype=wide), features.to(wide), high_level, mask, compare)
+        loss.backward()
+        assert head.grad is not None
+        found.append((loss.detach().double(), head.grad.double(), seen[0].double()))
+    (loss, gradient, given), (exact, exact_gradient, exact_given) = found
+    # What is compared does not depend on autocast.
+    torch.testing.assert_close(given, exact_given, rtol=1e-5, atol=1e-6)
+    # Of each term both factors are rounded, then their sum: three times half an eps. The loss goes by two logits.
+    terms = torch.einsum("bchw,kc->bkhw", exact_given.abs(), weight.double().abs()).max()
+    margin = 2 * 1.5 * torch.finfo(dtype).eps * terms
+    assert (loss - exact).abs() <= margin
+    # A probability moves by a quarter of its margin; it and what it is multiplied with are rounded.
+    assert (gradient - exact_gradient).abs().max() <= (margin / 4 + torch.finfo(dtype).eps) * exact_given.abs().max()

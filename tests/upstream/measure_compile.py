@@ -8,10 +8,7 @@ from the compiler's caches, and nothing is compiled in other processes.
 import contextlib
 import json
 import os
-import platform
-import subprocess
 import sys
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +18,7 @@ from unittest import mock
 import torch
 import torch._inductor.config
 from builders import build
+from measured_on import about
 from torch import nn
 from torch._dynamo.backends.registry import lookup_backend
 from torch._dynamo.utils import counters
@@ -36,6 +34,7 @@ CASES = (
 )
 """The shortest first. `eager` and `aot_eager` make graphs and generate no code; `inductor` is what users run."""
 STEPS = 3
+COMMAND = "python tests/upstream/measure_compile.py DIR"
 
 
 @contextlib.contextmanager
@@ -105,28 +104,10 @@ def processor_seconds() -> float:
     return times.user + times.system + times.children_user + times.children_system
 
 
-def about() -> dict[str, object]:
-    run = {"cwd": Path(__file__).parent, "capture_output": True, "text": True}
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], **run).stdout.strip()
-    changed = subprocess.run(["git", "status", "--porcelain", "--", "../../selfcontrast"], **run).stdout.strip()
-    return {
-        "date": time.strftime("%Y-%m-%d"),
-        "command": "python tests/upstream/measure_compile.py DIR",
-        "commit": commit + (" with changes" if changed else ""),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "device": "cpu",
-        "processor": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "seed": 0,
-    }
-
-
 def main(checkouts: Path) -> None:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    head, results = about(), dict[str, dict[str, object]]()
+    head, results = about(COMMAND), dict[str, dict[str, object]]()
     torch._inductor.config.compile_threads = 1
     torch._inductor.config.force_disable_caches = True
     for name, backend in CASES:

@@ -45,9 +45,13 @@ def importing(
     """Import from one published repository; `absent` modules are imported by it but not used by its model.
 
     Nearly all repositories name their packages `model`, `models` or `util`, so what another left is forgotten first.
-    What this one imports stays until then: a model can be pickled only while its module can be imported.
+    What this one imports stays until then: a model can be pickled only while its module can be imported. Our example's
+    modules, which have such names too, stand aside meanwhile.
     """
     for name in [name for name, module in sys.modules.items() if _lies_below(folder.parent, module)]:
+        del sys.modules[name]
+    ours = {name: module for name, module in sys.modules.items() if _lies_below(EXAMPLES, module)}
+    for name in ours:
         del sys.modules[name]
     modules = {name: mock.MagicMock(name=name) for name in absent} | dict(stand_ins or {})
     added = {name: module for name, module in modules.items() if name not in sys.modules}
@@ -61,6 +65,7 @@ def importing(
     finally:
         for name in added:
             del sys.modules[name]
+        sys.modules.update(ours)
 
 
 def _lies_below(folder: Path, module: ModuleType) -> bool:

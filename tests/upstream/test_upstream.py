@@ -51,8 +51,8 @@ WITH_PRIOR = [name for name, changes in CHANGES.items() if any(change.content ==
 PASSES = [(name, prior) for name in ATTACHED for prior in PRIORS if prior == "neutral" or name in WITH_PRIOR]
 
 
-def built(name: str, size: Size | None = None) -> Published:
-    """The published model, or a skip that says what is missing."""
+def folder_of_checkouts(name: str) -> Path:
+    """Where the published code of this model lies, or a skip that says what is missing."""
     named = os.environ.get("SELFCONTRAST_UPSTREAM")
     if named is None:
         pytest.skip("set SELFCONTRAST_UPSTREAM=DIR, see tests/upstream/README.md")
@@ -61,7 +61,11 @@ def built(name: str, size: Size | None = None) -> Published:
         pytest.fail(f"SELFCONTRAST_UPSTREAM={named} holds none of the folders that tests/upstream/README.md names")
     if not (checkouts / BUILDERS[name].folder).is_dir():
         pytest.skip(f"{named} holds no {BUILDERS[name].folder}, see tests/upstream/README.md for where to get it")
-    return build(name, checkouts, size)
+    return checkouts
+
+
+def built(name: str, size: Size | None = None) -> Published:
+    return build(name, folder_of_checkouts(name), size)
 
 
 @pytest.fixture(autouse=True)

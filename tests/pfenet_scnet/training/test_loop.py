@@ -11,10 +11,13 @@ import torch.nn.functional as F
 from data.synthetic import make_scenes
 from lightning_fabric import Fabric
 from recipe import Recipe
+from tiny_backbone import tiny_model
 from torch import nn
-from training.episode_loss import Losses
+from training.episode_loss import EpisodeLoss, Losses
 from training.loop import backward, poly_rate
 from training.sharded_batches import ShardedBatch
+
+from selfcontrast import SelfContrastiveAuxiliary
 
 SCRIPT = Path(__file__).parents[3] / "examples" / "pfenet_scnet" / "train.py"
 
@@ -92,6 +95,34 @@ def test_a_batch_without_a_labelled_pixel_changes_nothing(batch):
     nothing = batch | {"mask": torch.full_like(batch["mask"], 255)}
     losses = backward(fabric, fabric.setup(model), nothing, ShardedBatch(8, 4), 0, 0)
     assert losses.blended == 0 and all(not parameter.grad.any() for parameter in model.parameters())
+
+
+def test_under_deterministic_algorithms_training_gives_the_very_weights_again():
+    def trained():
+        model = tiny_model().train()
+        mask = torch.zeros(4, 64, 64, dtype=torch.uint8)
+        mask[:, 8:40, 8:40], mask[:, 50:] = 1, 255
+        pictures = torch.randint(0, 256, (2, 4, 3, 64, 64), dtype=torch.uint8)
+        episodes = {"query": pictures[0], "supports": pictures[1][:, None], "support_masks": mask[:, None]}
+        fabric = Fabric(accelerator="cpu", devices=1)
+        weights = [weight for weight in model.parameters() if weight.requires_grad]
+        task, optimizer = fabric.setup(
+            EpisodeLoss(model, SelfContrastiveAuxiliary()), torch.optim.SGD(weights, 0.1, momentum=0.9)
+        )
+        for step in range(3):
+            optimizer.zero_grad()
+            backward(fabric, task, episodes | {"mask": mask}, ShardedBatch(4, 2), 0, step)
+            optimizer.step()
+        return [weight.detach() for weight in weights]
+
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        one, other = trained(), trained()
+    finally:
+        torch.use_deterministic_algorithms(before)
+    assert all(torch.equal(*pair) for pair in zip(one, other, strict=True))
+    assert not torch.equal(one[0], dict(tiny_model().named_parameters())["down_query.0.weight"])
 
 
 def test_the_rate_falls_polynomially():
