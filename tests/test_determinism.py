@@ -12,6 +12,8 @@ from torch import Tensor
 
 from selfcontrast import SelfContrastiveAuxiliary
 
+pytestmark = pytest.mark.filterwarnings("ignore:.* is experimental")
+
 OPTIONS: list[dict[str, Any]] = [
     {},
     {"seeding": "k-means++"},

@@ -1,6 +1,8 @@
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import linear as linear_layer
+from torch.nn.functional import normalize
 
 from selfcontrast import SelfContrastiveAuxiliary, cosine_kmeans, expand_prototypes, masked_average_pool
 from selfcontrast.loss import contrast_loss, cross_entropy
@@ -158,10 +160,10 @@ def test_pooling_in_half_is_that_of_float64_but_for_sums_in_float32_and_its_grad
         assert given.grad is not None and given.grad.dtype == wide
         found.append((prototypes.detach().double(), given.grad.double()))
     (prototypes, gradient), (exact, exact_gradient) = found
-    # A sum of n terms is off by n roundings of their absolute sum, here a mean.
+    # The roundings of a sum of n terms go up and down: they come to the square root of n of them, here of a mean.
     sizes = masked_average_pool(features.to(dtype).double().abs(), regions)
     additions = regions.flatten(2).sum(2, keepdim=True) + 2
-    assert ((prototypes - exact).abs() <= additions * SINGLE * sizes).all()
+    assert ((prototypes - exact).abs() <= additions.sqrt() * SINGLE * sizes).all()
     # Below its smallest normal number a half has only that number's last place.
     half = torch.finfo(dtype)
     assert ((gradient - exact_gradient).abs() <= half.eps * exact_gradient.abs() + half.tiny * half.eps).all()
@@ -189,8 +191,8 @@ def test_each_pixel_in_half_gets_a_centre_as_near_as_the_nearest_in_float64(dtyp
     init = torch.randn(1, min(regions.shape[1], features[0, 0].numel()), features.shape[1])
     features = features.to(dtype)
     labels = cosine_kmeans(features, init.shape[1], init=init, iterations=0)
-    pixels = torch.nn.functional.normalize(features.double().flatten(2), dim=1)
-    cosines = torch.nn.functional.normalize(init.double(), dim=2) @ pixels
+    pixels = normalize(features.double().flatten(2), dim=1)
+    cosines = normalize(init.double(), dim=2) @ pixels
     chosen, best = cosines.gather(1, labels.flatten(1)[:, None])[:, 0], cosines.max(1).values
     # Two products of C terms are compared, each of a centre that was normalised in float32. Lengths are 1 at most.
     near = chosen >= best - 2 * (features.shape[1] + 4) * SINGLE
@@ -232,24 +234,29 @@ def test_the_whole_task_under_autocast_loses_what_the_hosts_comparison_loses(dty
     mask = torch.tensor([0, 1, 255])[torch.randint(3, (2, 9, 7))]
     found = []
     for autocast, wide in ((True, torch.float32), (False, torch.float64)):
-        head, seen = weight.to(wide).requires_grad_(), []
+        head = weight.to(wide, copy=True).requires_grad_()
 
-        def compare(features: Tensor, prototype_map: Tensor, head: Tensor = head, seen: list[Tensor] = seen) -> Tensor:
-            seen.append(torch.cat([features, prototype_map], 1).detach())
-            return torch.nn.functional.linear(torch.cat([features, prototype_map], 1).movedim(1, 3), head).movedim(3, 1)
+        def compare(features: Tensor, prototype_map: Tensor, head: Tensor = head) -> Tensor:
+            return linear_layer(torch.cat([features, prototype_map], 1).movedim(1, 3), head).movedim(3, 1)
 
         task = SelfContrastiveAuxiliary(weight=1.0, generator=torch.Generator().manual_seed(seed))
         with torch.autocast("cpu", dtype, enabled=autocast):
-            loss = task(torch.zeros((), dtype=wide), features.to(wide), high_level, mask, compare)
+            contrast = task.contrast(features.to(wide), high_level, mask, compare)
+            loss = task.blend(torch.zeros((), dtype=wide), contrast)
         loss.backward()
-        assert head.grad is not None
-        found.append((loss.detach().double(), head.grad.double(), seen[0].double()))
-    (loss, gradient, given), (exact, exact_gradient, exact_given) = found
-    # What is compared does not depend on autocast.
-    torch.testing.assert_close(given, exact_given, rtol=1e-5, atol=1e-6)
-    # Of each term both factors are rounded, then their sum: three times half an eps. The loss goes by two logits.
-    terms = torch.einsum("bchw,kc->bkhw", exact_given.abs(), weight.double().abs()).max()
-    margin = 2 * 1.5 * torch.finfo(dtype).eps * terms
-    assert (loss - exact).abs() <= margin
-    # A probability moves by a quarter of its margin; it and what it is multiplied with are rounded.
-    assert (gradient - exact_gradient).abs().max() <= (margin / 4 + torch.finfo(dtype).eps) * exact_given.abs().max()
+        found.append((loss.detach().double(), head.grad, contrast.detach()))
+    (loss, gradient, contrast), (_, exact_gradient, exact) = found
+    assert contrast.logits.dtype == dtype and gradient.dtype == torch.float32
+    # The map is made without autocast.
+    torch.testing.assert_close(contrast.prototype_map.double(), exact.prototype_map, rtol=1e-5, atol=1e-6)
+    # Of each term both factors are rounded, then their sum: three times half an eps.
+    given = torch.cat([features.double(), exact.prototype_map], 1).abs()
+    lost = 1.5 * torch.finfo(dtype).eps * torch.einsum("bchw,kc->bkhw", given, weight.double().abs())
+    assert ((contrast.logits.double() - exact.logits).abs() <= lost).all()
+    # And so is the loss.
+    of_these = cross_entropy(contrast.logits.double(), contrast.target)
+    assert (loss - of_these).abs() <= 16 * SINGLE * contrast.logits.abs().max()
+    # A probability moves by a quarter of what its two logits lose; it and what it is multiplied with are rounded.
+    judged = (contrast.target != 255).double()
+    moves = judged / judged.sum() * (lost.sum(1) / 4 + torch.finfo(dtype).eps)
+    assert ((gradient - exact_gradient).abs() <= torch.einsum("bhw,bchw->c", moves, given)).all()

@@ -82,7 +82,9 @@ def test_attaching_and_detaching_a_thousand_times_leaves_nothing(name: str) -> N
         if times % 333 == 0:
             gc.collect()
             counts.append((alive(), len(gc.get_objects())))
-    assert counts[1] == counts[2] == counts[3]
+    tensors, objects = zip(*counts[1:], strict=True)
+    # What is kept of each attachment would be 333 objects more; other parts of the process come and go by a few.
+    assert len(set(tensors)) == 1 and max(objects) - min(objects) < 100
     for path, module in small.model.named_modules():
         before, kind = plain[path]
         assert type(module) is kind and vars(module).keys() == before.keys()

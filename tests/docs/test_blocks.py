@@ -19,7 +19,7 @@ QUICK = {"python -m selfcontrast doctor"}
 RUN_HERE = [page for page in PAGES if page not in OWN_TESTS]
 COMMANDS = [(page, line) for page in PAGES for line in commands_of(page)]
 # Options of other people's programs.
-FOREIGN = {"nproc-per-node", "help", "recipe", "logdir", "directory", "check", "strict"}
+FOREIGN = {"nproc-per-node", "help", "recipe", "logdir", "directory", "check", "strict", "timeout"}
 
 
 def run(page: str, stand_in: StandIn) -> dict[str, object]:

@@ -57,7 +57,7 @@ def test_a_lightning_module_that_is_pickled_attaches_in_setup() -> None:
     """As under ddp_spawn: the docstring of the loop says what happens to one that attached in `__init__`."""
     early = lightning_module.FewShotSegmentation()
     early.attachment = SelfContrastiveAuxiliary().attach(early.model, "pfenet")
-    with pytest.raises(InputError, match="blend: expected one training forward"):
+    with pytest.raises(InputError, match="blend: expected an attached model, got one that is detached"):
         pickle.loads(pickle.dumps(early)).training_step(whole_batch(), 0)
     late = pickle.loads(pickle.dumps(lightning_module.FewShotSegmentation()))
     late.setup("fit")
