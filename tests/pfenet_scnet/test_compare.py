@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
 import torch
@@ -30,9 +31,7 @@ def work(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def compare(work):
-    command = ForkedCommand("compare", work)
-    yield lambda *words: command("--data", "voc", *SHORT, *words)
-    command.close()
+    return partial(ForkedCommand("compare", work), "--data", "voc", *SHORT)
 
 
 @pytest.fixture(scope="module")

@@ -185,9 +185,7 @@ def predict_many(address, work):
 
 @pytest.fixture(scope="module")
 def demo(work):
-    command = ForkedCommand("demo", work)
-    yield command
-    command.close()
+    return ForkedCommand("demo", work)
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 from download_trees import square, write_coco
-from killed_commands import EXAMPLE, KilledCommand
+from killed_commands import KilledCommand
 from living_processes import alive_after, started_by
 from nightly import NIGHTLY, often
+from processes import EXAMPLE
 from voc_tree import mask_with, write_voc
 
 # What a run does, in the order in which it does it; `bytes` is in the middle of a checkpoint.
@@ -51,9 +52,7 @@ def work(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def train(work):
-    command = KilledCommand("train", work)
-    yield command
-    command.close()
+    return KilledCommand("train", work)
 
 
 def words(work, name, **options):
@@ -188,9 +187,7 @@ def test_all_that_torchrun_started_ends_when_it_is_killed(work, tmp_path):
 
 @pytest.fixture(scope="module")
 def prepare(tmp_path_factory):
-    command = KilledCommand("prepare", tmp_path_factory.mktemp("prepare"))
-    yield command
-    command.close()
+    return KilledCommand("prepare", tmp_path_factory.mktemp("prepare"))
 
 
 PREPARING = [

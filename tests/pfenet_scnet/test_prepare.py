@@ -21,9 +21,7 @@ def test_a_process_of_its_own_ends_with_one_line_and_status_2(tmp_path):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    command = ForkedCommand("prepare", tmp_path_factory.mktemp("prepare"))
-    yield command
-    command.close()
+    return ForkedCommand("prepare", tmp_path_factory.mktemp("prepare"))
 
 
 def test_prepares_pascal(run, tmp_path):

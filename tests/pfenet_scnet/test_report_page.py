@@ -35,9 +35,7 @@ def work(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def report(work):
-    command = ForkedCommand("report", work)
-    yield command
-    command.close()
+    return ForkedCommand("report", work)
 
 
 @pytest.fixture(scope="module")

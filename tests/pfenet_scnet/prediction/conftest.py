@@ -29,9 +29,7 @@ def work(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def command(work):
-    command = ForkedCommand("predict", work)
-    yield command
-    command.close()
+    return ForkedCommand("predict", work)
 
 
 @pytest.fixture

@@ -4,6 +4,4 @@ from forked_commands import ForkedCommand
 
 @pytest.fixture(scope="module")
 def command(tmp_path_factory):
-    prepare = ForkedCommand("prepare", tmp_path_factory.mktemp("prepare"))
-    yield prepare
-    prepare.close()
+    return ForkedCommand("prepare", tmp_path_factory.mktemp("prepare"))
