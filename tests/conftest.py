@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
-import jaxtyping
 import pytest
+import shape_checks
 import torch
 from browsers import CHROMIUM
 from hypothesis import HealthCheck, settings
@@ -17,7 +17,7 @@ from nightly import NIGHTLY, often
 
 # Annotations are read when a module is loaded, so nothing of the package may have been imported before this line.
 assert "selfcontrast" not in sys.modules
-jaxtyping.install_import_hook("selfcontrast", "shape_checks.checked")
+shape_checks.install()
 
 settings.register_profile(
     "ours",

@@ -15,11 +15,13 @@ from selfcontrast.attach.hooks import count_hooks
 
 @pytest.fixture(autouse=True)
 def without_collector() -> Iterator[None]:
-    """What would wait for the garbage collector is seen."""
+    """What would wait for the garbage collector is seen; what was there before the test is not counted each time."""
     gc.collect()
+    gc.freeze()
     gc.disable()
     yield
     gc.enable()
+    gc.unfreeze()
 
 
 def alive() -> int:
