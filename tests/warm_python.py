@@ -1,75 +1,171 @@
-"""Scripts in processes of their own, without the seconds that each would take to import torch.
+"""A Python that has imported torch and what else the scripts are built on, and nothing of ours.
 
-A process that has imported what the scripts are built on, and nothing of ours, forks a child for each.
+Its executable is started as Python's own, with a script, `-m`, `-c` or `-`, by a test or by what a test started. It
+asks a server, which has imported all that once, to fork a process with its words, folder, environment and files, passes
+signals on to it, and ends as it ends. What the forked process starts with `sys.executable` or multiprocessing is forked
+in turn.
 """
 
 import atexit
 import contextlib
+import fcntl
 import importlib
+import io
 import json
+import multiprocessing
 import os
 import runpy
+import select
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from functools import cache
 from pathlib import Path
 
-# Never ours: each child reads our files anew.
+# Never ours: each process reads our files anew.
 LIBRARIES = "torch torchvision.models torchvision.transforms.v2 lightning_fabric jsonargparse matplotlib.pyplot cv2"
+EXECUTABLE = """#!{python} -IS
+import json, os, signal, socket, sys
+files = []
+for number in sorted(map(int, os.listdir("/dev/fd"))):
+    try:
+        os.fstat(number)
+        files.append(number)
+    except OSError:
+        pass
+with socket.socket(socket.AF_UNIX) as server:
+    server.connect({address!r})
+    socket.send_fds(server, [b"."], files)
+    server.sendall(json.dumps([files, sys.argv[1:], os.getcwd(), dict(os.environ)]).encode() + b"\\n")
+    # Who waits for the end of a pipe waits for all that hold it.
+    for number in files[3:]:
+        os.close(number)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: server.sendall(bytes([number])))
+    status = int(server.makefile().readline())
+if status < 0:
+    signal.signal(-status, signal.SIG_DFL) if -status != signal.SIGKILL else None
+    os.kill(os.getpid(), -status)
+sys.exit(status)
+"""
 
 
-def run(script, *words, cwd, env):
-    """A finished process of `python SCRIPT WORDS`, as `subprocess.run` returns it."""
-    with tempfile.TemporaryDirectory() as folder:
-        out, err = (Path(folder) / name for name in ("out", "err"))
-        asked = {"script": str(script), "words": [str(word) for word in words], "cwd": str(cwd), "env": dict(env)}
-        server = _server()
-        server.stdin.write(json.dumps(asked | {"out": str(out), "err": str(err)}) + "\n")
-        server.stdin.flush()
-        status = int(server.stdout.readline())
-        return subprocess.CompletedProcess([script, *words], status, _text(out), _text(err))
+def run(*words, cwd, env):
+    """A finished process of `python WORDS`."""
+    line = [python(), *map(str, words)]
+    return subprocess.run(line, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
 
 
-def _text(path):
-    """As a pipe in text mode gives it."""
-    with path.open(encoding=None, errors="surrogateescape") as file:
-        return file.read()
+def search_path():
+    """A PATH on which `python` is the executable."""
+    return f"{Path(python()).parent}{os.pathsep}{os.environ['PATH']}"
 
 
 @cache
-def _server():
-    started = [sys.executable, __file__]
-    server = subprocess.Popen(started, env=os.environ | {"OMP_NUM_THREADS": "1"}, text=True, stdin=-1, stdout=-1)
+def python():
+    """The path of the executable; its server ends with this process."""
+    folder = tempfile.TemporaryDirectory(prefix="warm-")
+    address, executable = (str(Path(folder.name) / name) for name in ("server", "python"))
+    Path(executable).write_text(EXECUTABLE.format(python=sys.executable, address=address))
+    Path(executable).chmod(0o755)
+    words = [sys.executable, __file__, address, executable]
+    server = subprocess.Popen(words, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdin=-1, stdout=-1)
+    assert server.stdout.readline() == b"ready\n"
     # It ends where its input ends.
+    atexit.register(folder.cleanup)
     atexit.register(server.communicate)
-    return server
+    return executable
 
 
-def _serve():
+def _serve(address, executable):
     for name in LIBRARIES.split():
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
-    for line in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            _become(**json.loads(line))
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+    sys.executable = executable
+    multiprocessing.set_executable(executable)
+    # Those that keep a process end unseen.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(address)
+        listening.listen()
+        print("ready", flush=True)
+        while 0 not in (ready := select.select([listening, 0], [], [])[0]) or listening in ready:
+            connection, _ = listening.accept()
+            if os.fork() == 0:
+                listening.close()
+                _keep(connection)
+            connection.close()
 
 
-def _become(script, words, cwd, env, out, err):
-    """Run the script as Python would, and end the process so."""
-    for number, (path, mode) in enumerate(((os.devnull, os.O_RDONLY), (out, os.O_WRONLY), (err, os.O_WRONLY))):
-        os.dup2(os.open(path, mode | os.O_CREAT), number)
+def _keep(connection):
+    """Fork what is asked for, kill it as soon as nobody waits for it any more, and tell how it ended."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    _, files, *_ = socket.recv_fds(connection, 1, 200)
+    numbers, words, folder, environment = json.loads(_line(connection))
+    options, words = _parted(words)
+    child = os.fork()
+    if child == 0:
+        connection.close()
+        _take_over(dict(zip(numbers, files, strict=True)))
+        _write_to_them("-u" in options or bool(environment.get("PYTHONUNBUFFERED")))
+        _become(words, folder, environment)
+    for file in files:
+        os.close(file)
+    while not (ended := os.waitpid(child, os.WNOHANG))[0]:
+        if select.select([connection], [], [], 0.005)[0]:
+            for number in connection.recv(16) or [signal.SIGKILL]:
+                os.kill(child, number)
+            time.sleep(0.005)
+    with contextlib.suppress(BrokenPipeError):
+        connection.sendall(f"{os.waitstatus_to_exitcode(ended[1])}\n".encode())
+    os._exit(0)
+
+
+def _take_over(files):
+    """Have the files under the numbers that they had."""
+    clear = 1 + max([*files, *files.values()])
+    aside = {number: fcntl.fcntl(file, fcntl.F_DUPFD, clear) for number, file in files.items()}
+    for file in files.values():
+        os.close(file)
+    for number, file in aside.items():
+        os.dup2(file, number)
+        os.close(file)
+
+
+def _write_to_them(unbuffered):
+    """Input, output and errors anew: Python remembers of its own whether they are files or pipes."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        before, writes = getattr(sys, name), number > 0
+        raw = open(number, "wb" if writes else "rb", 0 if writes and unbuffered else -1, closefd=False)  # noqa: SIM115
+        settings = {"line_buffering": number == 2, "write_through": writes and unbuffered}
+        anew = io.TextIOWrapper(raw, before.encoding, before.errors, **settings)
+        setattr(sys, name, anew)
+        setattr(sys, f"__{name}__", anew)
+
+
+def _line(connection):
+    """Up to the end of the line and not a byte further: signals follow."""
+    text = bytearray()
+    while not text.endswith(b"\n"):
+        seen = connection.recv(1 << 16, socket.MSG_PEEK)
+        text += connection.recv(seen.find(b"\n") + 1 or len(seen))
+    return text
+
+
+def _become(words, folder, environment):
+    """Run the words as Python would, and end the process so."""
     os.environ.clear()
-    os.environ |= env
-    os.chdir(cwd)
-    sys.argv = [script, *words]
-    sys.path[0] = str(Path(script).parent)
-    sys.path[1:1] = [path for path in env.get("PYTHONPATH", "").split(os.pathsep) if path]
+    os.environ |= environment
+    os.chdir(folder)
+    # A suite that a shell runs in the background ignores Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     status = 0
     try:
-        runpy.run_path(script, run_name="__main__")
+        _run(words)
     except SystemExit as ended:
         status = ended.code
         if isinstance(status, str):
@@ -79,11 +175,37 @@ def _become(script, words, cwd, env, out, err):
         sys.excepthook(*sys.exc_info())
         status = 1
     with contextlib.suppress(BaseException):
+        threading._shutdown()
         atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        if not stream.closed:
+            stream.flush()
     os._exit(status or 0)
 
 
+def _parted(words):
+    """Python's own options, of which only "-u" matters here, and what to run."""
+    start = 0
+    while words[start].startswith("-") and words[start] not in ("-", "-c", "-m"):
+        start += 2 if words[start] in ("-X", "-W") else 1
+    return words[:start], words[start:]
+
+
+def _run(words):
+    way, *arguments = words
+    paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    if way not in ("-m", "-c", "-"):
+        sys.argv, sys.path[:1] = words, [str(Path(way).parent), *paths]
+        runpy.run_path(way, run_name="__main__")
+        return
+    sys.path[:1] = [os.getcwd() if way == "-m" else "", *paths]
+    sys.argv = [way, *(arguments if way == "-" else arguments[1:])]
+    if way == "-m":
+        runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
+    else:
+        code = arguments[0] if way == "-c" else sys.stdin.read()
+        exec(compile(code, "<string>", "exec"), vars(sys.modules["__main__"]))
+
+
 if __name__ == "__main__":
-    _serve()
+    _serve(*sys.argv[1:])

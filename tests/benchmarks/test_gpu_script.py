@@ -5,6 +5,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import warm_python
 from common.measure import ROOT
 from jsonschema import Draft202012Validator
 
@@ -12,7 +13,8 @@ SCHEMA = Draft202012Validator(json.loads((ROOT / "benchmarks" / "schema.json").r
 
 
 def test_the_rehearsal_writes_what_a_gpu_would_be_asked(tmp_path: Path) -> None:
-    surroundings = os.environ | {"SELFCONTRAST_RESULTS": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    surroundings = os.environ | {"PATH": warm_python.search_path(), "OMP_NUM_THREADS": "1"}
+    surroundings["SELFCONTRAST_RESULTS"] = str(tmp_path)
     subprocess.run(["bash", "benchmarks/gpu.sh", "rehearse"], cwd=ROOT, env=surroundings, check=True)
     clustering, step = (
         json.loads((tmp_path / f"{name}_rehearsal.json").read_text()) for name in ("clustering", "step")

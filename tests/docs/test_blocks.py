@@ -3,13 +3,14 @@
 import contextlib
 import doctest
 import io
+import os
 import re
-import subprocess
 import sys
 import traceback
 
 import pytest
 import torch
+import warm_python
 from command_lines import check_line, script_of
 from doc_pages import PAGES, ROOT, Block, blocks_of, commands_of, spans_of
 from stand_ins import OWN_TESTS, STAND_INS, StandIn
@@ -82,8 +83,7 @@ def test_a_command_is_one_that_its_script_takes(page, line, tmp_path, monkeypatc
 
 @pytest.mark.parametrize("line", sorted({line for _, line in COMMANDS} & QUICK))
 def test_a_command_that_takes_seconds_runs(line, tmp_path):
-    words = [sys.executable, *line.split("#")[0].split()[1:]]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = warm_python.run(*line.split("#")[0].split()[1:], cwd=tmp_path, env=os.environ)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -2,11 +2,10 @@
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import warm_python
 from loop_modules import LOOPS
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
@@ -23,9 +22,9 @@ LOGGED = ("main_loss", "contrast_loss", "blended_loss", "judged", "agreement", "
 
 @pytest.mark.parametrize("name", RUNS)
 def test_a_loop_runs_and_learns(name: str, tmp_path: Path) -> None:
-    words = [sys.executable, *RUNS[name], str(LOOPS / f"{name.split()[0]}.py")]
+    words = *RUNS[name], LOOPS / f"{name.split()[0]}.py"
     environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    done = warm_python.run(*words, cwd=tmp_path, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     for figure in LOGGED:
         assert figure in done.stdout

@@ -5,10 +5,10 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
+import warm_python
 from processes import EXAMPLE
 
 
@@ -42,7 +42,7 @@ class Page:
         settings |= {"OMP_NUM_THREADS": "1", "SELFCONTRAST_CACHE": str(work / "cache"), "TMPDIR": str(self.uploads)}
         settings |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), self.proxy.address)
         self.errors = (work / f"errors of {words[0]}").open("w+")
-        line = [sys.executable, str(EXAMPLE / "demo.py"), *words]
+        line = [warm_python.python(), str(EXAMPLE / "demo.py"), *words]
         # A suite that a shell runs in the background ignores Ctrl-C, and so would what it starts.
         heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
         self.process = subprocess.Popen(line, cwd=work, env=settings, stdout=-1, stderr=self.errors, text=True, **heard)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import warm_python
 from gpu import train
 from gpu.arms import ARMS, FOLDS, READINGS, SEEDS, gpu_cell
 from packed_scenes import TINY, words
@@ -23,7 +24,7 @@ def on_the_processor(monkeypatch):
 def rehearsed(tmp_path_factory):
     """What the rehearsal leaves: pack, photographs, features, checkpoints and results."""
     root = tmp_path_factory.mktemp("rehearsal")
-    surroundings = os.environ | {"WORK_OF_REHEARSAL": str(root)}
+    surroundings = os.environ | {"WORK_OF_REHEARSAL": str(root), "PATH": warm_python.search_path()}
     subprocess.run(["bash", "experiments/gpu.sh", "rehearse"], cwd=ROOT, env=surroundings, check=True)
     return root
 

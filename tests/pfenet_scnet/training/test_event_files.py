@@ -5,7 +5,6 @@ import math
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -102,7 +101,7 @@ def command(scenes, out, *more):
     settings = {"data": scenes, "min_pixels": 50, "out": out, "size": 64, "scales": "[4,2]", "channels": 8}
     settings |= {"batch": 2, "steps": 24, "episodes": 4, "checkpoint_every": 3, "workers": 0}
     settings |= {"select": "base", "select_every": 12, "select_episodes": 6, "tensorboard": "true"}
-    return [sys.executable, EXAMPLE / "train.py", *(f"--{key}={value}" for key, value in settings.items()), *more]
+    return [warm_python.python(), EXAMPLE / "train.py", *(f"--{key}={value}" for key, value in settings.items()), *more]
 
 
 def wait_for(path, process):
@@ -164,8 +163,6 @@ def test_without_the_package_the_run_does_not_begin(tmp_path):
 
 def test_a_run_that_does_not_ask_for_it_does_not_import_it(tmp_path):
     code = "import sys, train; print(sorted({'tensorboard', 'torch.utils.tensorboard'} & sys.modules.keys()))"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=EXAMPLE, capture_output=True, text=True, check=True, env=os.environ
-    )
-    assert done.stdout == "[]\n"
+    done = warm_python.run("-c", code, cwd=EXAMPLE, env=os.environ)
+    assert done.stdout == "[]\n", done.stderr
     assert not Path(tmp_path, "tensorboard").exists()

@@ -1,13 +1,12 @@
 """Gradients do not depend on how a batch is cut, nor on how many processes share it."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
+import warm_python
 from data.synthetic import make_scenes
 from lightning_fabric import Fabric
 from recipe import Recipe
@@ -136,12 +135,11 @@ def test_two_processes_train_to_the_very_weights_of_one(tmp_path):
     options = {"data": scenes, "min_pixels": 500, "size": 64, "scales": "[4,2]", "channels": 16}
     options |= {"batch": 4, "micro_batch": 2, "steps": 3, "episodes": 6, "workers": 0}
     options |= {"optimizer": "sgd", "learning_rate": 0.1}
-    one = [sys.executable, SCRIPT]
-    two = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", SCRIPT]
+    one = [SCRIPT]
+    two = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", SCRIPT]
     for name, launcher in (("one", one), ("two", two)):
         command = [*launcher, f"--out={tmp_path / name}", *(f"--{key}={value}" for key, value in options.items())]
-        environment = os.environ | {"OMP_NUM_THREADS": "1"}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        done = warm_python.run(*command, cwd=tmp_path, env=os.environ | {"OMP_NUM_THREADS": "1"})
         assert done.returncode == 0, done.stderr
     one, two = (torch.load(tmp_path / name / "last.pt", weights_only=True) for name in ("one", "two"))
     assert one.keys() == two.keys() and all(torch.equal(one[key], two[key]) for key in one)
