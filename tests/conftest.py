@@ -1,6 +1,7 @@
 """Shape annotations are enforced under tests only; draws of hypothesis are the same on every machine but at night."""
 
 import importlib
+import multiprocessing.spawn
 import os
 import sys
 import tempfile
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import shape_checks
 import torch
+import warm_python
 from browsers import CHROMIUM
 from hypothesis import HealthCheck, settings
 from nightly import NIGHTLY, often
@@ -60,6 +62,15 @@ def no_shape_checks(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequ
     # The compiler of torch 2.6 leaves their names in the test's own module.
     for name in [name for name in vars(request.module) if name.startswith("__import_selfcontrast")]:
         delattr(request.module, name)
+
+
+@pytest.fixture(scope="module")
+def quickly_spawned() -> Iterator[None]:
+    """Spawned processes, which need not import torch first."""
+    before = multiprocessing.spawn.get_executable()
+    multiprocessing.set_executable(warm_python.python())
+    yield
+    multiprocessing.set_executable(before)
 
 
 @pytest.fixture(scope="module")

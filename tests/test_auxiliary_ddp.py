@@ -53,7 +53,7 @@ def step(rank: int, folder: str, seeds: tuple[int, int]) -> None:
 
 
 @pytest.fixture(scope="module")
-def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, list[Tensor]]]:
+def ranks(tmp_path_factory: pytest.TempPathFactory, quickly_spawned: None) -> list[dict[str, list[Tensor]]]:
     folder = tmp_path_factory.mktemp("ddp")
     torch.multiprocessing.spawn(step, (str(folder), (1, 2)), nprocs=2)
     return [torch.load(folder / f"{rank}.pt") for rank in range(2)]

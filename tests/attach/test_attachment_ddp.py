@@ -73,7 +73,7 @@ def rank_step(rank: int, folder: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, list[Tensor]]]:
+def ranks(tmp_path_factory: pytest.TempPathFactory, quickly_spawned: None) -> list[dict[str, list[Tensor]]]:
     folder = tmp_path_factory.mktemp("ddp")
     torch.multiprocessing.spawn(rank_step, (str(folder),), nprocs=2)
     return [torch.load(folder / f"{rank}.pt") for rank in range(2)]

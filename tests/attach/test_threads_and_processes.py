@@ -170,7 +170,7 @@ def sent_keywords(small: Small) -> dict[str, Tensor]:
     return {k: torch.randn(v.shape, generator=draws) if k in floats else v for k, v in small.keywords.items()}
 
 
-def test_a_spawned_process_gets_the_bare_model_and_attaches_anew() -> None:
+def test_a_spawned_process_gets_the_bare_model_and_attaches_anew(quickly_spawned: None) -> None:
     # Without a generator, of which torch sends a state that is gone when the process starts.
     small = build("pfenet").still()
     attachment = small.attach()

@@ -12,6 +12,7 @@ import pytest
 import recipe_processes
 import recipe_stand_ins
 import torch
+import warm_python
 from doc_pages import Block, blocks_of, text_of
 from recipe_processes import half_a_batch, of_one_process
 from recipe_stand_ins import DIFFS, ELSEWHERE, LOOPS, Board, Names
@@ -206,7 +207,7 @@ def test_boards(monkeypatch, tmp_path):
     assert list(tmp_path.glob("events*"))
 
 
-def test_two_processes_have_the_gradients_of_one(tmp_path):
+def test_two_processes_have_the_gradients_of_one(tmp_path, quickly_spawned):
     codes = {heading: blocks("python")[heading][0] for heading in ("DistributedDataParallel", "FSDP2")}
     root = "fully_shard(model)\n"
     attach = next(line for line in codes["FSDP2"].splitlines(keepends=True) if line.startswith("attachment"))
@@ -235,7 +236,7 @@ def mmengine(tmp_path_factory) -> Path:
 def test_mmengine(mmengine):
     path = os.pathsep.join([*sys.path, str(mmengine)])
     done = subprocess.run(
-        [sys.executable, recipe_processes.__file__],
+        [warm_python.python(), recipe_processes.__file__],
         input=blocks("python")["mmengine"][0],
         env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
         cwd=mmengine,

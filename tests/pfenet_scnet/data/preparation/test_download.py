@@ -3,7 +3,6 @@
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 import tarfile
 from functools import partial
@@ -12,6 +11,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+import warm_python
 from data.preparation.download import fetch, pascal
 from download_trees import write_download
 from processes import EXAMPLE
@@ -89,8 +89,8 @@ runpy.run_path(script, run_name="__main__")
 
 def test_the_command_says_what_it_will_fetch_and_prepares_it(server, archives, tmp_path):
     words = [EXAMPLE / "prepare.py", server.url, md5(archives / VOC), md5(archives / SBD), "pascal", "--download=true"]
-    line = [sys.executable, "-c", PROCESS, *map(str, words), "--into=downloads", "--out=out"]
-    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False, env=os.environ)
+    line = ["-c", PROCESS, *words, "--into=downloads", "--out=out"]
+    done = warm_python.run(*line, cwd=tmp_path, env=os.environ)
     assert done.returncode == 0, done.stderr
     beforehand = done.stdout.splitlines()[:2]
     assert beforehand == [
