@@ -1,6 +1,9 @@
 """Cells that train and evaluate in seconds, on drawn scenes."""
 
+import atexit
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from data.synthetic import DRAWING, make_scenes
@@ -18,7 +21,16 @@ def tiny(**changes: Any) -> Cell:
     return cell(**({"fold": 0, "seed": 0} | TINY | changes))
 
 
+@cache
+def _scenes() -> Path:
+    """Drawn once for all tests of a process; they only read them."""
+    folder = TemporaryDirectory(prefix="scenes-")
+    atexit.register(folder.cleanup)
+    return make_scenes(Path(folder.name) / SCENES, 0.25, 60, 100)
+
+
 def tiny_folders(root: Path) -> Folders:
     """Folders below `root`, with scenes few enough for a test."""
-    make_scenes(root / "work" / SCENES, 0.25, 60, 100)
+    (root / "work").mkdir(parents=True)
+    (root / "work" / SCENES).symlink_to(_scenes())
     return Folders(root / "work", root / "results")
