@@ -243,6 +243,25 @@ def test_logits_of_another_shape(shape: tuple[int, ...], several: bool) -> None:
     assert str(shape) in message
 
 
+@pytest.mark.parametrize("wrong", [None, {"out": torch.ones(2, 2, 6, 6)}, (torch.ones(2, 2, 6, 6), None)])
+def test_what_is_no_logits(no_shape_checks: ModuleType, wrong: Any) -> None:
+    with pytest.raises(no_shape_checks.InputError, match=r"^compare: expected logits or a tuple of such, got \w"):
+        no_shape_checks.SelfContrastiveAuxiliary()(MAIN, MAP, MAP, MASK, lambda *_: wrong)
+
+
+def test_an_error_in_the_comparison_says_what_it_was_called_with() -> None:
+    def failing(*_: Tensor) -> Tensor:
+        raise TypeError("the host's own")
+
+    with pytest.raises(TypeError) as caught:
+        task(compare=failing)
+    called = "selfcontrast: compare was called with (features, prototype_map) of shapes (2, 4, 6, 6), (2, 4, 6, 6)"
+    assert caught.value.__notes__ == [f"{called}; there was no third, as no prior was given. Pass what it takes"]
+    with pytest.raises(TypeError) as caught:
+        SelfContrastiveAuxiliary().contrast(MAP, MAP, MASK, failing, prior=MAP[:, :1])
+    assert caught.value.__notes__ == [f"{called}, (2, 1, 6, 6); the third is the prior. Pass what it takes"]
+
+
 def test_several_logits_without_a_criterion() -> None:
     refused("criterion", task, compare=lambda *_: (torch.ones(2, 2, 6, 6), torch.ones(2, 2, 3, 3)))
 
@@ -269,6 +288,25 @@ def test_masks_of_the_pooling(masks: Tensor) -> None:
     refused("masks", masked_average_pool, MAP, masks)
 
 
+ARRAYS = [
+    ("prototypes", lambda package: package.expand_prototypes(PROTOTYPES.numpy(), REGIONS, LABELS)),
+    ("regions", lambda package: package.expand_prototypes(PROTOTYPES, REGIONS.numpy(), LABELS)),
+    ("labels", lambda package: package.expand_prototypes(PROTOTYPES, REGIONS, LABELS.numpy())),
+    ("features", lambda package: package.masked_average_pool(MAP.numpy(), REGIONS)),
+    ("masks", lambda package: package.masked_average_pool(MAP, REGIONS.numpy())),
+    ("labels", lambda package: package.remove_foreground(LABELS.numpy(), MASK, 3)),
+    ("mask", lambda package: package.remove_foreground(LABELS, MASK.numpy(), 3)),
+    ("features", lambda package: package.spatial_pyramid(MAP.numpy(), 2)),
+    ("valid", lambda package: package.cosine_kmeans(MAP, 2, valid=np.ones((2, 6, 6), bool))),
+]
+
+
+@pytest.mark.parametrize(("argument", "call"), ARRAYS)
+def test_arrays_are_no_tensors(no_shape_checks: ModuleType, argument: str, call: Callable[[ModuleType], Any]) -> None:
+    with pytest.raises(no_shape_checks.InputError, match=rf"^{argument}: expected a tensor, got .*; convert it with"):
+        call(no_shape_checks)
+
+
 def test_what_the_expansion_refuses() -> None:
     refused("prototypes", expand_prototypes, PROTOTYPES[0], REGIONS, LABELS)
     refused("regions", expand_prototypes, PROTOTYPES, REGIONS[:, :2], LABELS)
@@ -281,6 +319,13 @@ def test_what_the_expansion_refuses() -> None:
 def test_a_refusal_says_how_many_values_are_wrong() -> None:
     assert "got 1 NaN or infinite ones" in refused("features", masked_average_pool, poisoned(float("nan")), REGIONS)
     assert "got 288 pixels with others" in refused("mask", task, mask=MASK + 2)
+
+
+def test_masks_in_black_and_white_are_warned_of() -> None:
+    white = MASK.clone()
+    white[:, 4:8] = 255
+    with pytest.warns(UserWarning, match=r"^mask: expected 1 for the foreground, .*, pass \(mask == 255\)\.long\(\)"):
+        task(mask=white)
 
 
 @pytest.mark.parametrize("wrong", [{"mask": MASK + 2}, {"features": poisoned(float("nan"))}])

@@ -46,6 +46,14 @@ def test_a_batch_without_a_judged_pixel_costs_nothing_and_keeps_its_graph() -> N
     assert loss == 0 and logits.grad is not None and not logits.grad.any()
 
 
+def test_a_batch_without_a_judged_pixel_is_all_background_to_a_criterion_of_the_hosts() -> None:
+    def criterion(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        # The foreground weighs nothing, so that a mean over foreground alone were 0 / 0.
+        return F.cross_entropy(logits, target, weight=torch.tensor([1.0, 0.0]), ignore_index=IGNORE)
+
+    assert contrast_loss(torch.randn(1, 2, 2, 2), torch.full((1, 2, 2), IGNORE), criterion) == 0
+
+
 def test_half_precision_logits_are_judged_in_single() -> None:
     seen = []
 

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import reference
@@ -6,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from selfcontrast import expand_prototypes, masked_average_pool, remove_foreground
+from selfcontrast import InputError, expand_prototypes, masked_average_pool, remove_foreground
 from selfcontrast.prototypes import foreground_cells, labelled_cells, resize_nearest
 
 GRIDS = [(1, 1), (5, 7), (8, 6), (12, 16), (31, 23)]
@@ -27,6 +29,13 @@ def test_grids_agree_with_the_loops(old: tuple[int, int], new: tuple[int, int]) 
         assert nearest.tolist() == reference.resize(image, *new).tolist()
         assert known.tolist() == reference.labelled(image, *new).tolist()
         assert foreground.tolist() == (reference.resize(image, *new) == 1).tolist()
+
+
+@pytest.mark.parametrize("cells", [labelled_cells, foreground_cells])
+@pytest.mark.parametrize("shape", [(4, 4), (1, 1, 4, 4)])
+def test_cells_of_a_mask_of_another_rank(cells: Callable[..., Tensor], shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match=r"^mask: expected a mask of shape \(B, H, W\), got .*; drop the channel"):
+        cells(torch.zeros(shape, dtype=torch.long), (2, 2))
 
 
 @pytest.mark.parametrize("size", GRIDS)

@@ -82,6 +82,8 @@ def test_the_ramp_is_viridis():
     values = torch.linspace(0, 1, 101)
     wanted = 255 * matplotlib.colormaps["viridis"](values.numpy())[:, :3]
     assert np.abs(heat_map(values[None])[:, 0].T.numpy() - wanted).max() < 5
+    colours = matplotlib.colormaps["viridis"](np.linspace(0, 1, len(RAMP)))[:, :3]
+    assert (np.array(RAMP) == (255 * colours).round()).all()
 
 
 def test_each_colour_has_a_name():
@@ -119,9 +121,17 @@ def test_an_outline_runs_on_the_masks_side_and_leaves_the_rest():
     picture = outline_mask(image, mask, width=2)
     assert (picture[:, mask == 0] == 100).all() and (picture[:, 14:26, 14:] == 100).all()
     assert [colour(picture, row, 20) for row in range(9, 14)] == [(100,) * 3, WHITE, WHITE, (0, 0, 0), (100,) * 3]
+    # The dark line is half as wide as the white one.
+    wide = [colour(outline_mask(image, mask, width=4), row, 20) for row in range(9, 17)]
+    assert wide == [(100,) * 3, *[WHITE] * 4, (0, 0, 0), (0, 0, 0), (100,) * 3]
     assert colour(picture, 20, 39) == (100,) * 3, "the picture's edge is no rim"
     assert torch.equal(outline_mask(image, torch.zeros(5, 5, dtype=torch.long)), image)
     assert torch.equal(outline_mask(image, torch.ones(5, 5, dtype=torch.long)), image)
+
+
+def test_values_that_rounding_put_beside_0_to_1_have_the_colours_of_the_ends():
+    picture = heat_map(torch.tensor([[-0.01, 1.01]]))
+    assert colour(picture, 0, 0) == RAMP[0] and colour(picture, 0, 1) == RAMP[-1]
 
 
 def test_a_heat_map_shows_each_value_as_a_rectangle():
@@ -238,6 +248,16 @@ CELLS = torch.zeros(4, 2, 2)
 def test_says_what_is_wrong(call, argument):
     with pytest.raises(InputError, match=f"^{argument}: expected .*, got .*; "):
         call()
+
+
+@pytest.mark.parametrize("size", [(2,), (2, 2, 2), (2.0, 2.0), 2])
+def test_a_size_is_two_whole_numbers(no_shape_checks, size):
+    for draw in (
+        lambda: no_shape_checks.heat_map(CELLS[0], size),
+        lambda: no_shape_checks.show_prototype_map(CELLS, torch.zeros(3, 4), size),
+    ):
+        with pytest.raises(no_shape_checks.InputError, match=r"^size: expected \(H, W\) in pixels, got "):
+            draw()
 
 
 def test_a_pass_is_shown_with_its_own_query_only(passes):

@@ -59,6 +59,18 @@ def test_an_interrupted_forward_leaves_nothing(name: str, place: str, error: typ
     assert_nothing_is_heard(attachment)
 
 
+def test_an_interrupted_forward_leaves_no_pass_of_the_one_before_it() -> None:
+    small = build("hpa")
+    attachment = small.attach()
+    small.step(attachment)
+    handle = small.model.register_forward_pre_hook(raiser(RuntimeError))
+    with pytest.warns(UserWarning, match="never blended"), pytest.raises(RuntimeError, match="in the host"):
+        small.step(attachment)
+    handle.remove()
+    with pytest.raises(InputError, match="blend: expected one training forward"):
+        attachment.blend(torch.tensor(0.5))
+
+
 @pytest.mark.parametrize(("name", "place"), PLACES)
 def test_detach_cleans_up_after_an_interrupt(name: str, place: str) -> None:
     small = build(name)

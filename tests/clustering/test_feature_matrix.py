@@ -87,3 +87,16 @@ def test_memory_beside_the_map_is_a_small_share_of_it(layout: torch.memory_forma
     # The greatest single allocation, in bytes of float32.
     largest = max(event.self_cpu_memory_usage for event in profile.events())
     assert 0 < largest <= 0.15 * features.numel() * 4
+
+
+@layouts
+@pytest.mark.parametrize("view", [lambda x: x[:, :, :, 1:13], lambda x: x.transpose(2, 3)])
+def test_a_map_of_neither_layout_is_copied_once(layout: torch.memory_format, view) -> None:
+    features = view(torch.zeros(2, 256, 16, 16).to(memory_format=layout))
+    centres, weights = torch.ones(2, 3, 256), torch.ones(2, 3, features[0, 0].numel())
+    with torch.profiler.profile(profile_memory=True) as profile:
+        pixels = FeatureMatrix(features)
+        for _ in range(3):
+            pixels.similarities(centres), pixels.sums(weights)
+    copies = [event for event in profile.events() if event.self_cpu_memory_usage >= features.numel() * 4]
+    assert len(copies) == 1

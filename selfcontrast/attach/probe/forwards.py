@@ -111,7 +111,6 @@ class Forwards:
         """Take the line about the work away."""
         if self._line:
             print("\r" + " " * len(self._line) + "\r", end="", file=sys.stderr, flush=True)
-            self._line = ""
 
     def _say(self, purpose: str) -> None:
         seconds = time.monotonic() - self._began

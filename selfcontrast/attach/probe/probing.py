@@ -209,7 +209,7 @@ def _square(forwards: Forwards) -> Tensor:
     """A square in the middle, as the mask for the check of a host whose forward takes none."""
     images = [forwards.leaves[place].value for places in forwards.images.values() for place in places]
     image = next(tensor for tensor in images if tensor.dim() == 4)
-    height, width = image.shape[-2:]
-    mask = torch.zeros(len(image), height, width, dtype=torch.long, device=image.device)
+    batch, _, height, width = image.shape
+    mask = torch.zeros(batch, height, width, dtype=torch.long, device=image.device)
     mask[:, height // 4 : -(height // 4), width // 4 : -(width // 4)] = 1
     return mask

@@ -38,6 +38,12 @@ def test_images_with_a_rest_give_their_grid_or_none(
     assert token_grid(height * width + before, image) in ((height, width), None)
 
 
+@pytest.mark.parametrize(("side", "patch"), [(21, 4), (25, 4), (29, 4), (99, 8)])
+def test_a_padded_image_gives_the_grid_that_holds_its_last_pixels_too(side: int, patch: int) -> None:
+    cells = side // patch + 1
+    assert token_grid(cells**2, (side, side)) == (cells, cells)
+
+
 @given(side=st.integers(5, 40), before=st.integers(0, 9))
 def test_a_square_image_always_gives_its_grid(side: int, before: int) -> None:
     assert token_grid(side**2 + before, (14 * side, 14 * side)) == (side, side)

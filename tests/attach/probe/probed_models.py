@@ -105,6 +105,20 @@ class NearestOfSeveral(TwoBranches):
         return torch.where(first[:, 0], several[:, 0], several[:, 1])
 
 
+class NearestAndMean(NearestOfSeveral):
+    """The foreground's prototype is the nearest one, and comes first; the background's is the same for all pixels."""
+
+    def forward(self, query: Tensor, support: Tensor, support_mask: Tensor, y: Tensor) -> Tensor:
+        features = self.encoder(query)
+        self.deep(features)
+        background, _ = TwoBranches.prototypes(self, features, support, support_mask)
+        _, foreground = self.prototypes(features, support, support_mask)
+        prior = prior_of(features, foreground)
+        last = self.two(torch.cat([prior, features, foreground], 1))
+        logits = torch.cat([self.one(torch.cat([background, features], 1)), last], 1)
+        return self.criterion(F.interpolate(logits, y.shape[1:], mode="bilinear", align_corners=True), y)
+
+
 class OneEntry(TwoBranches):
     """Features and both prototypes stand in one input."""
 
@@ -117,6 +131,34 @@ class OneEntry(TwoBranches):
         self.deep(features)
         background, foreground = self.prototypes(features, support, support_mask)
         return self.head(torch.cat([background, features, foreground], 1))
+
+
+class WideFields(OneEntry):
+    """Cells of the support see their neighbours, so that each prototype follows both sides of the mask."""
+
+    def prototypes(self, features: Tensor, support: Tensor, support_mask: Tensor) -> tuple[Tensor, Tensor]:
+        others = F.avg_pool2d(self.encoder(support), 3, 1, 1)
+        background, foreground = (pooled(others, support_mask, of).expand_as(features) for of in (0, 1))
+        return background, foreground
+
+
+class OwnFeatures(NearestOfSeveral):
+    """The second of two modules compares features of its own, beside those of the first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.own, self.head = nn.Conv2d(WIDTH, WIDTH, 1), nn.Conv2d(WIDTH, 2, 1)
+        self.one, self.two = nn.Conv2d(2 * WIDTH, WIDTH, 1), nn.Conv2d(3 * WIDTH, WIDTH, 1)
+
+    def forward(self, query: Tensor, support: Tensor, support_mask: Tensor, y: Tensor) -> Tensor:
+        features, others = self.encoder(query), self.encoder(support)
+        self.deep(features)
+        own = self.own(features)
+        first, second = (
+            self._nearest(one, [*support.chunk(2, 2)], support_mask, 1)
+            for one, support in ((features, others), (own, self.own(others)))
+        )
+        return self.head(self.one(torch.cat([features, first], 1)) + self.two(torch.cat([features, own, second], 1)))
 
 
 class ScaledFeatures(nn.Module):

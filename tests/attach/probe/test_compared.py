@@ -6,6 +6,9 @@ from probed_models import Comparing, Guided, Threshold, images, mask
 from torch import nn
 
 from selfcontrast import CosineHost, probe
+from selfcontrast.attach.probe.forwards import Forwards
+from selfcontrast.attach.probe.locate.cosine import find_cosine
+from selfcontrast.attach.probe.probing import follow_images
 
 
 def found(model: nn.Module, *arguments: object) -> CosineHost:
@@ -33,12 +36,37 @@ def test_one_prototype_and_probabilities(capsys: pytest.CaptureFixture[str]) -> 
     assert eval(code, {"CosineHost": CosineHost}) == host
 
 
+def test_a_module_that_is_given_a_list_of_support_maps_is_no_correlation() -> None:
+    class Listed(Threshold):
+        def __init__(self) -> None:
+            super().__init__()
+            self.shots = nn.Identity()
+
+        def forward(self, query: torch.Tensor, support: torch.Tensor) -> dict[str, torch.Tensor]:
+            # Axes of ways and shots.
+            self.shots(self.encoder(support)[:, None, None])
+            return super().forward(query, support)
+
+    assert found(Listed(), *images()).foreground == 0
+
+
 def test_the_comparison_that_is_read_out_and_not_one_that_guides_it(capsys: pytest.CaptureFixture[str]) -> None:
     query, support = images()
     host = found(Guided(), support, mask().flip(2), query, mask())
     assert (host.foreground, host.background, host.output, host.mask) == (3, 2, "[0]", "mask_q")
     assert host.features == "encoder#-1"
     assert "unsure: similarities at places 0, 1 lead to the prototype at 3" in capsys.readouterr().out
+
+
+def test_hosts_whose_own_losses_are_off_are_tried_last() -> None:
+    class Judging(Threshold):
+        def forward(self, query: torch.Tensor, support: torch.Tensor, judged: bool) -> dict[str, torch.Tensor]:  # type: ignore[override]
+            return super().forward(query, support)
+
+    forwards = Forwards(Judging().train(), images(), {"judged": True})
+    hosts = find_cosine(forwards, follow_images(forwards))
+    assert [host.losses_off for host, _ in hosts] == [None, "training", "judged"]
+    assert "judged is off there" in hosts[2][1][-1]
 
 
 def test_the_random_numbers_of_a_model_of_its_own_go_on() -> None:

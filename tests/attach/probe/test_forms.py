@@ -7,11 +7,14 @@ import torch
 from probed_models import (
     WIDTH,
     Merging,
+    NearestAndMean,
     NearestOfSeveral,
     OneEntry,
+    OwnFeatures,
     ScaledFeatures,
     SeveralMasks,
     TwoBranches,
+    WideFields,
     images,
     mask,
     prior_of,
@@ -79,17 +82,40 @@ def test_one_channel_heads_are_read_off_the_criterion(capsys: pytest.CaptureFixt
     assert "the prototype in one is taken for the background's" in said
 
 
+@pytest.mark.parametrize("kind", [OneEntry, WideFields])
 def test_two_prototypes_in_one_input_are_told_apart_by_the_pixels_they_follow(
-    capsys: pytest.CaptureFixture[str],
+    kind: type[OneEntry], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    host, _ = found(capsys, OneEntry(), *images(), mask().flip(2), mask())
+    host, _ = found(capsys, kind(), *images(), mask().flip(2), mask())
     assert host.entries == (Entry("head", "2C:"), Entry("head", ":C", holds="background"))
 
 
-def test_a_prototype_chosen_for_each_pixel_is_found(capsys: pytest.CaptureFixture[str]) -> None:
-    host, said = found(capsys, NearestOfSeveral(), *images(), mask().flip(2), mask())
+def test_supports_and_their_masks_in_lists_are_paired(capsys: pytest.CaptureFixture[str]) -> None:
+    class Shots(OneEntry):
+        def forward(self, query: Tensor, shots: list[Tensor], masks: list[Tensor], y: Tensor) -> Tensor:  # type: ignore[override]
+            return super().forward(query, torch.cat(shots, 3), torch.cat(masks, 2), y)
+
+    query, support = images()
+    host, _ = found(capsys, Shots(), query, [support, support.flip(3)], [mask().flip(2), mask()], mask())
+    assert host.entries == (Entry("head", "2C:"), Entry("head", ":C", holds="background"))
+
+
+@pytest.mark.parametrize("kind", [NearestOfSeveral, NearestAndMean])
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_prototype_chosen_for_each_pixel_is_found(
+    kind: type[TwoBranches], layers: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = kind()
+    if layers == 2:
+        model.encoder = nn.Sequential(nn.Conv2d(3, 2 * WIDTH, 4, 4), nn.Conv2d(2 * WIDTH, WIDTH, 1))
+    host, said = found(capsys, model, *images(), mask().flip(2), mask())
     assert host.entries == (Entry("two", "9:", ":1"), Entry("one", ":C", holds="background"))
     assert "ok   the pass equals an explicit second comparison: bit-equal" in said
+
+
+def test_an_input_keeps_features_of_its_own_beside_those_of_another(capsys: pytest.CaptureFixture[str]) -> None:
+    host, _ = found(capsys, OwnFeatures(), *images(), mask().flip(2), mask())
+    assert host.entries == (Entry("one", "C:"), Entry("two", "2C:", features="own"))
 
 
 def test_support_that_stays_is_said(capsys: pytest.CaptureFixture[str]) -> None:
@@ -111,9 +137,62 @@ def test_a_prior_is_split_off_from_learned_maps_beside_it(capsys: pytest.Capture
     assert "channels 2C:4C of head follow query and support" in said and "no prior mask?" in said
 
 
-def test_a_prior_times_ten_is_written_so(capsys: pytest.CaptureFixture[str]) -> None:
-    parts = lambda f, p, _: [f, p, 10 * stretched(prior_of(f, p))]  # noqa: E731
-    assert entries(capsys, parts, 2 * WIDTH + 1)[0] == (Entry("head", "C:2C", "2C:", prior_scale=10.0),)
+def test_a_dead_channel_between_two_of_a_prior_is_one_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    parts = lambda f, p, _: [f, p, prior_of(f, p), 0 * prior_of(f, p), 1 - prior_of(f, p)]  # noqa: E731
+    assert entries(capsys, parts, 2 * WIDTH + 3)[0] == (Entry("head", "C:2C", "2C:"),)
+
+
+def test_a_prototype_with_a_dead_end_stands_beside_the_features(capsys: pytest.CaptureFixture[str]) -> None:
+    def parts(features: Tensor, prototype: Tensor, _: Tensor) -> list[Tensor]:
+        alive = (torch.arange(WIDTH) < WIDTH - 1).view(1, -1, 1, 1)
+        return [torch.zeros_like(features[:, :1]), alive * prototype, features]
+
+    assert entries(capsys, parts, 2 * WIDTH + 1)[0] == (Entry("head", "1:9"),)
+
+
+class Again(Merging):
+    """The prototype stands a second time beside what was compared, without features, behind some dead channels."""
+
+    def __init__(self, dead: int) -> None:
+        super().__init__(lambda features, prototype, others: [features, prototype], 2 * WIDTH + dead)
+        self.merge, self.dead = nn.Conv2d(2 * WIDTH, WIDTH, 1), dead
+
+    def forward(self, query: Tensor, support: Tensor) -> Tensor:
+        merged = self.merged(query, support)
+        dead = torch.zeros_like(merged[:, : self.dead])
+        return self.head(torch.cat([self.merge(merged), dead, merged[:, WIDTH:]], 1))
+
+
+@pytest.mark.parametrize(("dead", "prototype"), [(0, "C:"), (1, "9:")])
+def test_a_second_entry_holds_the_prototype_beside_no_features(
+    dead: int, prototype: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    host, _ = found(capsys, Again(dead), *images())
+    assert host.entries == (Entry("merge", "C:"), Entry("head", prototype))
+
+
+def test_an_encoder_that_is_called_by_its_forward_gives_the_features(capsys: pytest.CaptureFixture[str]) -> None:
+    class Direct(Merging):
+        def forward(self, query: Tensor, support: Tensor) -> Tensor:
+            others, features = self.encoder.forward(support), self.encoder.forward(query)
+            self.deep(features)
+            return self.head(torch.cat([features, others.mean((2, 3), keepdim=True).expand_as(features)], 1))
+
+    host, _ = found(capsys, Direct(lambda *_: [], 2 * WIDTH), *images())
+    assert host.features == "encoder.forward#1" and host.entries == (Entry("head", "C:"),)
+
+
+@pytest.mark.parametrize("scale", [2.0, 10.0])
+def test_a_prior_times_a_round_number_is_written_so(scale: float, capsys: pytest.CaptureFixture[str]) -> None:
+    parts = lambda f, p, _: [f, p, scale * stretched(prior_of(f, p))]  # noqa: E731
+    assert entries(capsys, parts, 2 * WIDTH + 1)[0] == (Entry("head", "C:2C", "2C:", prior_scale=scale),)
+
+
+def test_what_exceeds_the_certain_object_of_a_prior_beside_it_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    parts = lambda f, p, _: [f, p, 10 * stretched(prior_of(f, p)), 10.5 * stretched(-prior_of(f, p))]  # noqa: E731
+    held, said = entries(capsys, parts, 2 * WIDTH + 2)
+    assert held == (Entry("head", "C:2C"),)
+    assert "unsure: channels 2C: of head follow query and support, 0.00 to 10.50: no prior mask?" in said
 
 
 def test_each_scale_names_its_own_features(capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,6 +207,15 @@ def test_the_query_mask_is_that_which_a_loss_of_the_comparison_follows(capsys: p
     padding[:, :, :4] = 1
     host, said = found(capsys, SeveralMasks(), *images(), padding, mask().flip(1), mask())
     assert host.mask == "y_m" and "y_b, y_m look like masks" in said
+
+
+@pytest.mark.parametrize(("kind", "followed"), [(OneEntry, False), (TwoBranches, True)])
+def test_a_mask_that_no_output_follows_is_said(
+    kind: type[TwoBranches], followed: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    host, said = found(capsys, kind(), *images(), mask().flip(2), mask())
+    assert host.mask == "y"
+    assert ("unsure: mask: y looks like the query's mask, but no output follows it" in said) is not followed
 
 
 def test_supports_in_lists_and_dictionaries(capsys: pytest.CaptureFixture[str]) -> None:

@@ -84,6 +84,13 @@ def test_traces_are_buffers_and_plain_attributes_down_to_what_foreign_objects_ho
     assert traces["queue"] == [1]
 
 
+def test_traces_go_three_levels_down_for_an_object_may_hold_itself() -> None:
+    model, ring = nn.ReLU(), []
+    ring.append(ring)
+    model.ring, model.deep = ring, [[[1]]]
+    assert traces_of(model) == {"inplace": False, "ring": [[[None]]], "deep": [[[1]]]}
+
+
 @pytest.mark.parametrize("inplace", [False, True])
 def test_dropout_is_off_and_passes_on_a_copy(inplace: bool) -> None:
     model, image = nn.Sequential(nn.Dropout(0.5, inplace), nn.ReLU(inplace=True)), -torch.ones(8)

@@ -71,7 +71,7 @@ class _Stretch:
         return Known(self.call, rows, self._channels(tensor), lambda: self._view(tensor, start))
 
     def _rows(self, tensor: Tensor, first: int, last: int) -> tuple[int, ...]:
-        if len(self.rows) == 1 or len(self.tensor) != len(self.rows):
+        if len(self.rows) == 1 or self.tensor.shape[:1] != (len(self.rows),):
             return self.rows
         step = self.tensor.stride(0)
         axes = zip(tensor.shape, tensor.stride(), strict=True)

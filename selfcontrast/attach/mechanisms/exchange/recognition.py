@@ -64,8 +64,8 @@ def _which(operands: Sequence[Tensor], follower: QueryFollower) -> tuple[int, Kn
     if found.channels is None:
         return None
     # A vector of the whole query is a prototype itself.
-    pixels = operands[own].numel() // (len(found.rows) * operands[own].shape[found.channels])
-    return (own, found) if pixels > 1 else None
+    one_each = len(found.rows) * operands[own].shape[found.channels]
+    return (own, found) if operands[own].numel() > one_each else None
 
 
 def _is_learned(tensor: Tensor) -> bool:
@@ -167,7 +167,7 @@ def _layer(function: Any, named: dict[str, Any], follower: QueryFollower) -> Sim
     one_by_one = all(_is_only(named.get(name, usual), usual) for name, usual in _USUAL.items())
     if not plain or not one_by_one or query.dim() < grid + 1:
         return None
-    batch = _BATCH[len(_BATCH) - (query.dim() - grid - 1) :] if query.dim() > grid + 1 else ""
+    batch = _BATCH[len(_BATCH) - (query.dim() - grid - 1) :]
     letters = batch + "c" + _GRID[:grid], "kc", batch + "k" + _GRID[:grid]
     return _product(function.__name__, (query, weight), letters, partial(function, **named), follower)
 

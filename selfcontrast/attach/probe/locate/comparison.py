@@ -151,9 +151,9 @@ def starred(model: nn.Module, calls: list[str]) -> list[str]:
 
 def every_call(base: Trace, texts: list[str]) -> list[str]:
     """Calls without their number, where each call of a module is among them."""
-    modules = [Call.parse(text).module for text in texts]
-    whole = {name for name in modules if "[" not in name and modules.count(name) == base.calls.get(name, 0) > 1}
-    return list(dict.fromkeys(Call.parse(text).module if Call.parse(text).module in whole else text for text in texts))
+    bare = [re.sub(r"#\d+", "", text) for text in texts]
+    whole = {one for one in bare if bare.count(one) == base.calls.get(Call.parse(one).module, 0)}
+    return list(dict.fromkeys(one if one in whole else text for one, text in zip(bare, texts, strict=True)))
 
 
 def runs(channels: Tensor) -> list[slice]:

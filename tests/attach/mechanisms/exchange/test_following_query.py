@@ -36,6 +36,8 @@ def features(supports: int = 0) -> Tensor:
 ALONE: dict[str, Callable[[Tensor], Tensor]] = {
     "normalise": F.normalize,
     "division by its norm": lambda one: one.div(one.norm(dim=1, keepdim=True).clamp(min=1e-4).expand_as(one)),
+    "division by the largest of all": lambda one: one / one.abs().amax((0, 1, 2, 3), True),
+    "division by a number": lambda one: one / one.abs().amax(),
     "tokens": lambda one: one.flatten(2).transpose(1, 2).contiguous(),
     "one row of pixels": lambda one: one.permute(0, 2, 3, 1).reshape(-1, C),
     "an image": lambda one: one[1],

@@ -75,6 +75,7 @@ WAYS = {
     ),
     "matmul with a vector": Way(lambda q, p: q.permute(0, 2, 3, 1) @ p[0, 0], lambda r, h, w: r[:, None], None),
     "bmm": Way(lambda q, p: torch.bmm(p, q.flatten(2)), lambda r, h, w: r.unflatten(2, (h, w)), 3),
+    "bmm by name": Way(lambda q, p: torch.bmm(p, mat2=q.flatten(2)), lambda r, h, w: r.unflatten(2, (h, w)), 3),
     "linear": Way(lambda q, p: F.linear(q.permute(0, 2, 3, 1), p[0]), lambda r, h, w: r.movedim(3, 1), None),
     "kernels": Way(lambda q, p: F.conv2d(F.normalize(q), spread(F.normalize(p[0]))), lambda r, h, w: r, None),
     "kernels on a line": Way(
@@ -170,6 +171,21 @@ def test_prototypes_of_another_form_become_vectors(source: str, target: str) -> 
     # A single one stands for all that the host had there.
     single = WAYS[source].prototypes == 1 or source == "matmul with a vector"
     torch.testing.assert_close(found, expected[:, :1].expand_as(found) if single else expected)
+
+
+@pytest.mark.parametrize("name", ["matmul of all pixels"])
+def test_a_few_picked_pixels_are_compared_too(name: str) -> None:
+    features, its_map, prototypes = drawn(None)
+    picked = Way(lambda q, p: WAYS[name].compare(q.flatten(2).mT.reshape(-1, C, 1, 1)[:3], p), WAYS[name].scores, None)
+    assert heard(picked, features, its_map, prototypes).with_map().shape == (3, 3)
+
+
+@pytest.mark.parametrize(("pixels", "comparisons"), [(1, 0), (2, 1)])
+def test_one_vector_an_image_is_a_prototype_itself(pixels: int, comparisons: int) -> None:
+    features, its_map = torch.randn(2, B, C, 1, pixels)
+    with Ear(features, its_map) as ear:
+        WAYS["einsum"].compare(features, drawn(3)[2])
+    assert len(ear.heard) == comparisons
 
 
 def test_of_several_kernels_a_cosine_takes_the_best() -> None:

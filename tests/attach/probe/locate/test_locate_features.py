@@ -5,7 +5,13 @@ import torch
 from maps_by_hand import QUERY, SUPPORT, map_of
 
 from selfcontrast.attach.probe.locate.comparison import LEAST, Roles
-from selfcontrast.attach.probe.locate.features import _begins_with, find_high_level, last_rows_of_query
+from selfcontrast.attach.probe.locate.features import (
+    Placed,
+    _begins_with,
+    find_high_level,
+    last_rows_of_query,
+    widest_alike,
+)
 from selfcontrast.attach.probe.maps import Map, Trace
 
 ROLES = Roles((QUERY,), (SUPPORT,))
@@ -54,3 +60,24 @@ def test_the_deepest_map_has_no_pooled_copies_behind_it() -> None:
 def test_the_last_rows_are_the_querys(query: list[bool], support: list[bool], last: bool) -> None:
     follows = [torch.tensor(rows)[:, None] for rows in (query, support)]
     assert last_rows_of_query(map_of(query=follows[0], support=follows[1]), ROLES, 1) is last
+
+
+def placed(outputs: list[Map], grid: tuple[int, int]) -> Placed | None:
+    """What stands in the first channels of an input, the query's, beside as many of the support's."""
+    query = torch.arange(2 * LEAST) < LEAST
+    entry = map_of("head", shape=(2, 2 * LEAST, *grid), print=WHOLE.print[:, : 2 * LEAST], started=9)
+    entry.changed = {QUERY: query.expand(2, -1), SUPPORT: ~query.expand(2, -1)}
+    return widest_alike(Trace(outputs=outputs), ROLES, entry)
+
+
+@pytest.mark.parametrize("grid", [(2, 2), (1, 40)])
+def test_features_on_a_grid_of_any_size_are_found(grid: tuple[int, int]) -> None:
+    one = map_of("query_side", shape=(2, LEAST, *grid), print=FIRST)
+    assert placed([one], grid) == Placed(one, slice(0, LEAST))
+
+
+def test_a_map_that_follows_the_support_too_is_no_features_of_the_query() -> None:
+    """A mixing module that still does nothing gives the features back, with the faintest trace of the support."""
+    one = map_of("query_side", shape=(2, LEAST, 4, 4), print=FIRST)
+    mixed = map_of("mixing", shape=(2, LEAST, 4, 4), print=FIRST, started=5, support=True)
+    assert placed([one, mixed], (4, 4)) == Placed(one, slice(0, LEAST))
