@@ -86,6 +86,13 @@ def test_a_test_that_fails_without_the_mutant_too_does_not_count(trials: Trials)
     assert not found.killed
 
 
+def test_a_test_that_fails_once_kills_nothing(trials: Trials) -> None:
+    failed = trials.tree.folder / "failed"
+    failed.unlink(missing_ok=True)
+    assert not trials.run(UNTESTED, NUMBERS, [named("that_fails_once"), named("larger")]).killed
+    assert failed.is_file()
+
+
 def test_a_module_that_cannot_be_imported_is_noticed(trials: Trials, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Mutant, "code", lambda *_: "raise RuntimeError")
     assert trials.run(KILLED, NUMBERS, [named("larger")]).killed

@@ -36,6 +36,7 @@ def same(number: int) -> int:
 '''
 TESTS = """import subprocess
 import sys
+from pathlib import Path
 
 from selfcontrast.numbers import count_down, larger
 
@@ -55,6 +56,13 @@ def test_another_process_doubles() -> None:
 
 def test_of_a_red_suite() -> None:
     assert larger(2, 3) == 5
+
+
+def test_that_fails_once() -> None:
+    failed = Path("failed")
+    if not failed.exists():
+        failed.touch()
+        raise AssertionError
 """
 MODULE = "selfcontrast/numbers.py"
 
