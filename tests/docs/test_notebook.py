@@ -1,13 +1,13 @@
 """The notebook is what its command makes of quickstart.py, and it runs."""
 
 import base64
+import os
 import re
 import runpy
-import subprocess
-import sys
 
 import nbformat
 import pytest
+import warm_python
 from doc_pages import ROOT
 from nbformat import NotebookNode
 
@@ -52,8 +52,7 @@ def test_it_ends_with_a_picture(stored, made):
         assert base64.b64decode(output.data["image/png"]).startswith(b"\x89PNG")
 
 
-def test_as_a_script_it_needs_no_picture():
+def test_as_a_script_it_needs_no_picture(tmp_path):
     hidden = "import sys; sys.modules['PIL'] = None; import runpy; runpy.run_path(sys.argv[1])"
-    words = [sys.executable, "-c", hidden, str(COMMAND["SCRIPT"])]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    done = warm_python.run("-c", hidden, COMMAND["SCRIPT"], cwd=tmp_path, env=os.environ)
     assert done.returncode == 0 and done.stdout.count("L1") == 3, done.stderr

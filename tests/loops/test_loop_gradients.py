@@ -2,13 +2,12 @@
 
 import os
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import loop_gradients
 import pytest
 import torch
+import warm_python
 from loop_gradients import attached, blended, gradients, half, whole_batch
 from loop_modules import LOOPS, lightning_module
 from torch import Tensor
@@ -39,8 +38,8 @@ def test_accumulated_micro_batches_have_the_gradients_of_the_big_batch(expected:
 
 
 def test_two_fabric_processes_have_the_gradients_of_one(expected: dict[str, Tensor], tmp_path: Path) -> None:
-    words = [sys.executable, loop_gradients.__file__, str(tmp_path)]
-    done = subprocess.run(words, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = warm_python.run(loop_gradients.__file__, tmp_path, cwd=tmp_path, env=environment)
     assert done.returncode == 0, done.stderr
     for rank in range(2):
         compare(torch.load(tmp_path / f"{rank}.pt", weights_only=True), expected)

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 
 @pytest.fixture(autouse=True)
-def spawned():
+def spawned(quickly_spawned):
     before = multiprocessing.get_start_method()
     multiprocessing.set_start_method("spawn", force=True)
     yield
