@@ -75,10 +75,15 @@ def python():
     words = [sys.executable, __file__, address, executable]
     server = subprocess.Popen(words, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdin=-1, stdout=-1)
     assert server.stdout.readline() == b"ready\n"
-    # It ends where its input ends.
-    atexit.register(folder.cleanup)
-    atexit.register(server.communicate)
+    atexit.register(_end, server, folder)
     return executable
+
+
+def _end(server, folder):
+    """It ends where its input ends. What it forked may go on: multiprocessing's tracker outlives this process."""
+    server.stdin.close()
+    server.wait()
+    folder.cleanup()
 
 
 def _serve(address, executable):
