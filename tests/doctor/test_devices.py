@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from selfcontrast import Attachment, SelfContrastiveAuxiliary
-from selfcontrast.doctor.devices import Small, devices, examine, train_once
+from selfcontrast.doctor.devices import Small, describe, devices, examine, train_once
 
 CPU = torch.device("cpu")
 
@@ -17,6 +17,10 @@ def test_every_device_of_this_machine_passes() -> None:
         checkup = examine(device)
         assert checkup.error is None and checkup.device == str(device)
         assert " s" in checkup.description
+
+
+def test_an_accelerator_that_is_no_cuda_has_the_name_of_its_backend() -> None:
+    assert describe(torch.device("xpu")) == "torch's xpu backend"
 
 
 def test_the_check_makes_three_claims_and_all_hold() -> None:
