@@ -98,7 +98,7 @@ def _serve(address, executable):
         listening.bind(address)
         listening.listen()
         print("ready", flush=True)
-        while 0 not in (ready := select.select([listening, 0], [], [])[0]) or listening in ready:
+        while listening in select.select([listening, 0], [], [])[0]:
             connection, _ = listening.accept()
             if os.fork() == 0:
                 listening.close()
@@ -185,6 +185,7 @@ def _become(words, folder, environment):
     for stream in (sys.stdout, sys.stderr):
         if not stream.closed:
             stream.flush()
+    # Python's own way to end now and then aborts over a thread that torch keeps for DDP and FSDP (torch 2.14).
     os._exit(status or 0)
 
 

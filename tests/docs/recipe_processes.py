@@ -1,6 +1,5 @@
 """Blocks of docs/recipes.md that need processes of their own: two for data parallel, one that can import mmengine."""
 
-import os
 import sys
 import tempfile
 from functools import partial
@@ -44,9 +43,6 @@ def half_a_batch(rank: int, folder: str, blocks: dict[str, str]) -> None:
         exec(compile(code, heading, "exec"), names)
         torch.save(gradients(names["model"]), Path(folder) / f"{heading}-{rank}.pt")
     dist.destroy_process_group()
-    # DDP and FSDP keep their group, and torch's threads for it and for gradients, to the end of the process. Once in
-    # about fifty times Python's own way to end aborts over one of them (torch 2.14), with all results written.
-    os._exit(0)
 
 
 def run_mmengine(block: str) -> None:

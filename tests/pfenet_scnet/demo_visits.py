@@ -43,9 +43,7 @@ class Page:
         settings |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), self.proxy.address)
         self.errors = (work / f"errors of {words[0]}").open("w+")
         line = [warm_python.python(), str(EXAMPLE / "demo.py"), *words]
-        # A suite that a shell runs in the background ignores Ctrl-C, and so would what it starts.
-        heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
-        self.process = subprocess.Popen(line, cwd=work, env=settings, stdout=-1, stderr=self.errors, text=True, **heard)
+        self.process = subprocess.Popen(line, cwd=work, env=settings, stdout=-1, stderr=self.errors, text=True)
         said = self.process.stdout.readline()
         found = re.fullmatch(r"the page is at (http://127\.0\.0\.1:\d+) and stays open until Ctrl-C\n", said)
         assert found, said + Path(self.errors.name).read_text()

@@ -52,8 +52,6 @@ def start_runner(root: Path, cells: list[Cell]) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        # Behind `nohup` or `&` Ctrl-C is ignored, and so by every process started from there.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 
