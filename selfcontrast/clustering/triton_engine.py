@@ -186,7 +186,7 @@ def _power_of_two(count: int) -> int:
     return 1 << (count - 1).bit_length()
 
 
-def _fake(features: Tensor, valid: Tensor | None, start: Tensor, iterations: int) -> Tensor:
+def _meta(features: Tensor, valid: Tensor | None, start: Tensor, iterations: int) -> Tensor:
     return features.new_empty((features.shape[0], *features.shape[2:]), dtype=torch.int64)
 
 
@@ -197,7 +197,8 @@ if not hasattr(torch.ops.selfcontrast, "cluster"):
     _LIBRARY.impl("cluster", cluster, "CUDA")
     # For Triton's interpreter, which `refusal` knows.
     _LIBRARY.impl("cluster", cluster, "CPU")
-    torch.library.register_fake("selfcontrast::cluster", _fake, lib=_LIBRARY)  # pyright: ignore[reportUnknownMemberType]
+    # What a graph is traced with. `register_fake` looks for its caller in all loaded modules, a tenth of a second long.
+    _LIBRARY.impl("cluster", _meta, "Meta")
 
 
 def cluster_in_one_operation(

@@ -22,15 +22,18 @@ def tiny(**changes: Any) -> Cell:
 
 
 @cache
-def _scenes() -> Path:
-    """Drawn once for all tests of a process; they only read them."""
+def _shared() -> Path:
+    """Scenes, which the tests of a process only read, and their features, which are computed for the first of them."""
     folder = TemporaryDirectory(prefix="scenes-")
     atexit.register(folder.cleanup)
-    return make_scenes(Path(folder.name) / SCENES, 0.25, 60, 100)
+    make_scenes(Path(folder.name) / SCENES, 0.25, 60, 100)
+    (Path(folder.name) / "features").mkdir()
+    return Path(folder.name)
 
 
 def tiny_folders(root: Path) -> Folders:
     """Folders below `root`, with scenes few enough for a test."""
     (root / "work").mkdir(parents=True)
-    (root / "work" / SCENES).symlink_to(_scenes())
+    for name in (SCENES, "features"):
+        (root / "work" / name).symlink_to(_shared() / name)
     return Folders(root / "work", root / "results")
