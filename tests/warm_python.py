@@ -23,11 +23,15 @@ import sys
 import tempfile
 import threading
 import time
+import weakref
 from functools import cache
 from pathlib import Path
 
 # Never ours: each process reads our files anew.
-LIBRARIES = "torch torchvision.models torchvision.transforms.v2 lightning_fabric jsonargparse matplotlib.pyplot cv2"
+LIBRARIES = """
+torch torchvision.models torchvision.transforms.v2 lightning_fabric jsonargparse matplotlib.pyplot
+matplotlib.backends.backend_agg cv2 jaxtyping scipy.io efficientnet_lite_pytorch
+"""
 EXECUTABLE = """#!{python} -IS
 import json, os, signal, socket, sys
 files = []
@@ -90,6 +94,9 @@ def _serve(address, executable):
     for name in LIBRARIES.split():
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    # What torch registers as an operation is struck off at the end of each process, for a tenth of a second.
+    for finalizer in weakref.finalize._registry:
+        finalizer.atexit = False
     sys.executable = executable
     multiprocessing.set_executable(executable)
     # Those that keep a process end unseen.

@@ -16,6 +16,7 @@ from killed_commands import KilledCommand
 from living_processes import alive_after, started_by
 from nightly import NIGHTLY, often
 from processes import EXAMPLE
+from run_folder.rows import read_rows
 from voc_tree import mask_with, write_voc
 
 # What a run does, in the order in which it does it; `bytes` is in the middle of a checkpoint.
@@ -172,7 +173,7 @@ def test_all_that_torchrun_started_ends_when_it_is_killed(work, tmp_path):
     options = process_of(words(work, "launched", steps=100_000, select="last"), tmp_path)
     options["args"][1:1] = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     launcher = subprocess.Popen(**options, stdout=subprocess.DEVNULL)
-    while not (work / "launched/run/checkpoint.pt").exists():
+    while not read_rows(work / "launched/run/metrics.jsonl"):
         assert launcher.poll() is None
         time.sleep(0.05)
     started = started_by(launcher.pid)

@@ -101,7 +101,8 @@ def draw_episodes(
         fontsize=8,
         color=GREY,
     )
-    write_picture_atomically(path, partial(figure.savefig, dpi=150))
+    # More compressing makes photographs 2 % smaller and takes two and a half times as long.
+    write_picture_atomically(path, partial(figure.savefig, dpi=150, pil_kwargs={"compress_level": 4}))
     pyplot.close(figure)
 
 
