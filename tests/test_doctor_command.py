@@ -1,11 +1,13 @@
 """`python -m selfcontrast`: one command, its exit status, and one line for every other word."""
 
+import os
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+import warm_python
 
 import selfcontrast
 from selfcontrast import __main__ as command
@@ -25,7 +27,7 @@ def test_a_folder_that_was_never_installed_has_no_version() -> None:
 
 
 def test_the_doctor_answers_in_a_process_of_its_own() -> None:
-    run = subprocess.run([sys.executable, "-m", "selfcontrast", "doctor"], capture_output=True, text=True)
+    run = warm_python.run("-m", "selfcontrast", "doctor", cwd=PROJECT.parent, env=os.environ)
     assert (run.returncode, run.stderr) == (0, "")
     assert run.stdout.startswith("selfcontrast ") and run.stdout.endswith("\nAll that is installed works.\n")
 

@@ -2,11 +2,13 @@
 
 import ast
 import json
+import os
 import re
 import subprocess
 import sys
 
 import pytest
+import warm_python
 from doc_pages import ROOT, blocks_of, text_of
 from mistyped_commands import COMMANDS
 from mistyped_lines import LINES as PAGE_LINES
@@ -27,7 +29,7 @@ runpy.run_path(path, run_name="__main__")
 
 
 def answers(script, *words):
-    done = subprocess.run([sys.executable, HERE / script, *words], capture_output=True, text=True, check=False)
+    done = warm_python.run(HERE / script, *words, cwd=ROOT, env=os.environ)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -4,8 +4,6 @@ import errno
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import warm_python
 from data.image_list import read_list
 from evaluation.protocols import squash
 from model.backbones import build_backbone
@@ -186,7 +185,7 @@ feature_cache._publish = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 model = PFENet(build_backbone("efficientnet_lite0", weights=None), channels=8, scales=(4, 2))
 feature_cache.open_features({str(root)!r}, model, read_list({str(tmp_path / "voc")!r}, "train", 60), [3], 64)
 """
-    killed = subprocess.run([sys.executable, "-c", script], env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False)
+    killed = warm_python.run("-c", script, cwd=tmp_path, env=os.environ | {"OMP_NUM_THREADS": "1"})
     assert killed.returncode == -signal.SIGKILL
     assert [name.startswith("unfinished-") for name in folders(root)] == [True]
     cache = open_features(root, build_model(), images, [3], 64)
