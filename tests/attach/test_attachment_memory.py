@@ -104,6 +104,8 @@ def test_steps_by_the_thousand_hold_no_more(name: str) -> None:
         if done % (steps // 4) == 0:
             counts.append((alive(), count_hooks(small.model)))
             peaks.append(peak())
+            # torch's own helpers leave a thousand small objects a step in cycles, and no tensor.
+            gc.collect()
     assert counts[1] == counts[2] == counts[3]
     # The graph of a step is more than a megabyte; what other threads take is less than sixteen.
-    assert peaks[3] - peaks[1] < 16 + 0.1 * (steps // 2)
+    assert peaks[3] - peaks[1] < 16
