@@ -13,7 +13,7 @@ from evaluation.margin_counts import OFFSETS, RECALLS
 from grid.study import FOLDS, Study
 from running.answers import PROTOTYPES
 
-from evidence.outcomes import Pairs, by_fold, gain_by_fold, mean_of_those
+from evidence.outcomes import Pairs, by_fold, distinct, gain_by_fold, mean_of_those
 
 Row = dict[str, Any]
 # By (arm, fold, seed).
@@ -72,7 +72,7 @@ def measured_again(study: Study, lines: Lines, untrained: Lines | None = None) -
     """
     judged = "novel" if all(line["novel"] for line in lines.values()) else "base"
     found, beside = (_readings(some, judged) for some in (lines, untrained or {}))
-    arms = [arm for arm in study.arms if any(key[0] == arm for key in found)]
+    arms = [arm for arm in distinct(study) if any(key[0] == arm for key in found)]
     free = list(dict.fromkeys(key[0] for key in beside)) if arms else []
     return {
         "read": len(found),

@@ -65,11 +65,20 @@ def scores(study: Study, found: Finished) -> list[Row]:
     """A row for each arm, number of shots and measure: the mean over seeds in each fold, and the mean of the folds."""
     return [
         {"arm": arm, "shot": shot, "measure": measure} | by_fold(folds)
-        for arm in study.arms
+        for arm in distinct(study)
         for shot in shots(arm, found)
         for measure in MEASURES
         if (folds := _values(arm, found, shot, measure))
     ]
+
+
+def distinct(study: Study) -> list[str]:
+    """The arms, without those whose cells are an earlier arm's: these stand there to be set beside another arm."""
+    digests: dict[str, set[str]] = {}
+    for (arm, *_), cell in study.cells().items():
+        digests.setdefault(arm, set()).add(cell.digest)
+    first = {frozenset(its): arm for arm, its in reversed(digests.items())}
+    return [arm for arm in study.arms if first[frozenset(digests[arm])] == arm]
 
 
 def by_fold(folds: dict[int, list[float]]) -> Row:
