@@ -74,7 +74,7 @@ def test_both_models_learn(ran):
 def test_the_seeds_train_on_pictures_with_and_without_hidden_objects(ran, monkeypatch):
     names = dict(ran[1])
     seen = []
-    usual = names["episodes"]
+    names["episodes"] = usual = names["episodes"][:4]
     names["train"] = lambda weight, seed, steps: (seen.append((weight, seed, steps, names["episodes"])), None)
     names["score"] = lambda _: (None, np.array([float(len(seen))]))
     row = tutorial._scores(names, 3)

@@ -71,13 +71,20 @@ def test_tests_that_run_the_line_are_chosen_and_those_of_the_modules_own_file(te
         (ELSEWHERE, (True, named("another_process_doubles"))),
         (UNTESTED, (False, "4 tests passed")),
         (EQUIVALENT, (False, "4 tests passed")),
-        (ENDLESS, (False, "the time limit of 6 s was hit")),
     ],
-    ids=["killed", "killed in another process", "alive", "without effect", "over the limit"],
+    ids=["killed", "killed in another process", "alive", "without effect"],
 )
 def test_outcomes(trials: Trials, tests: dict[str, Reached], mutant: Mutant, outcome: tuple[bool, str]) -> None:
     found = trials.run(mutant, NUMBERS, chosen(mutant, NUMBERS, tests))
     assert (found.killed, found.by) == outcome
+
+
+def test_a_mutant_that_never_ends_is_alive(
+    trials: Trials, tests: dict[str, Reached], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trials, "limit", 1)
+    found = trials.run(ENDLESS, NUMBERS, chosen(ENDLESS, NUMBERS, tests))
+    assert (found.killed, found.by) == (False, "the time limit of 1 s was hit")
     assert (trials.tree.folder / MODULE).read_text() == NUMBERS
 
 
