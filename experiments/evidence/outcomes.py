@@ -73,7 +73,13 @@ def scores(study: Study, found: Finished) -> list[Row]:
 
 
 def distinct(study: Study) -> list[str]:
-    """The arms, without those whose cells are an earlier arm's: these stand there to be set beside another arm."""
+    """The arms, without those whose cells are an earlier arm's: these stand there to be set beside another arm.
+
+    >>> from grid.studies import STUDIES
+    >>> study = STUDIES["few-shot"]
+    >>> len(study.arms), len(distinct(study)), "SCNet" in distinct(study), "SCNet, equal passes" in distinct(study)
+    (19, 8, True, False)
+    """
     digests: dict[str, set[str]] = {}
     for (arm, *_), cell in study.cells().items():
         digests.setdefault(arm, set()).add(cell.digest)

@@ -101,7 +101,7 @@ def draw_episodes(
         fontsize=8,
         color=GREY,
     )
-    # More compressing makes photographs 2 % smaller and takes two and a half times as long.
+    # To compress photographs further takes long and saves little.
     write_picture_atomically(path, partial(figure.savefig, dpi=150, pil_kwargs={"compress_level": 4}))
     pyplot.close(figure)
 
