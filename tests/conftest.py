@@ -43,7 +43,7 @@ gc.disable()
 
 
 def pytest_collection_finish() -> None:
-    """The garbage collector leaves modules and tests alone: to go over them each time took a fifth of the suite."""
+    """The garbage collector leaves modules and tests alone: to go over them each time takes long."""
     gc.collect()
     gc.freeze()
     gc.enable()

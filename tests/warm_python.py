@@ -94,7 +94,7 @@ def _serve(address, executable):
     for name in LIBRARIES.split():
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
-    # What torch registers as an operation is struck off at the end of each process, for a tenth of a second.
+    # What torch registers as an operation is struck off at the end of each process, which takes long.
     for finalizer in weakref.finalize._registry:
         finalizer.atexit = False
     sys.executable = executable

@@ -197,7 +197,7 @@ if not hasattr(torch.ops.selfcontrast, "cluster"):
     _LIBRARY.impl("cluster", cluster, "CUDA")
     # For Triton's interpreter, which `refusal` knows.
     _LIBRARY.impl("cluster", cluster, "CPU")
-    # What a graph is traced with. `register_fake` looks for its caller in all loaded modules, a tenth of a second long.
+    # What a graph is traced with. `register_fake` looks for its caller in all loaded modules, which takes long.
     _LIBRARY.impl("cluster", _meta, "Meta")
 
 
