@@ -76,17 +76,26 @@ def result_of(cell: Cell, folders: Folders) -> dict[str, Any]:
         shot: evaluate(model, replace(recipe, shot=int(shot), episodes=count), kept, classes)
         for shot, count in cell.episodes.items()
     }
-    log = (Path(recipe.out) / "metrics.jsonl").read_text().splitlines()
+    log = [json.loads(line) for line in (Path(recipe.out) / "metrics.jsonl").read_text().splitlines()]
     seconds = {"training": trained - started, "evaluation": time.monotonic() - trained}
     return {
         "cell": asdict(cell),
         "evaluations": evaluations,
         "training": training,
-        "losses": [{key: row[key] for key in ("step", "main_loss", "contrast_loss")} for row in map(json.loads, log)],
+        "losses": [{key: row[key] for key in ("step", "main_loss", "contrast_loss")} for row in log[:: stride(len(log))]],
         # A cell that was stopped tells of its last start alone.
         "seconds": {name: round(value, 1) for name, value in seconds.items()},
         "environment": environment(),
     }
+
+
+def stride(rows: int) -> int:
+    """How many rows of the log stand for one in a result, which has at most a hundred of them: it is kept for good.
+
+    >>> stride(30), stride(6400)
+    (1, 64)
+    """
+    return -(-rows // 100)
 
 
 def _check_task(cell: Cell, recipe: Recipe) -> None:
