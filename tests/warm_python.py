@@ -9,6 +9,7 @@ in turn.
 import atexit
 import contextlib
 import fcntl
+import gc
 import importlib
 import io
 import json
@@ -30,7 +31,8 @@ from pathlib import Path
 # Never ours: each process reads our files anew.
 LIBRARIES = """
 torch torchvision.models torchvision.transforms.v2 lightning_fabric jsonargparse matplotlib.pyplot
-matplotlib.backends.backend_agg cv2 jaxtyping scipy.io efficientnet_lite_pytorch
+matplotlib.backends.backend_agg cv2 jaxtyping scipy.io efficientnet_lite_pytorch attrs docstring_parser platformdirs
+simplejpeg pycocotools.mask jinja2
 """
 EXECUTABLE = """#!{python} -IS
 import json, os, signal, socket, sys
@@ -91,12 +93,16 @@ def _end(server, folder):
 
 
 def _serve(address, executable):
+    gc.disable()
     for name in LIBRARIES.split():
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     # What torch registers as an operation is struck off at the end of each process, which takes long.
     for finalizer in weakref.finalize._registry:
         finalizer.atexit = False
+    # A forked process that collects garbage would go over all that was imported, and copy it.
+    gc.freeze()
+    gc.enable()
     sys.executable = executable
     multiprocessing.set_executable(executable)
     # Those that keep a process end unseen.

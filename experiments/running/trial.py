@@ -76,26 +76,26 @@ def result_of(cell: Cell, folders: Folders) -> dict[str, Any]:
         shot: evaluate(model, replace(recipe, shot=int(shot), episodes=count), kept, classes)
         for shot, count in cell.episodes.items()
     }
-    log = [json.loads(line) for line in (Path(recipe.out) / "metrics.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (Path(recipe.out) / "metrics.jsonl").read_text().splitlines()]
     seconds = {"training": trained - started, "evaluation": time.monotonic() - trained}
     return {
         "cell": asdict(cell),
         "evaluations": evaluations,
         "training": training,
-        "losses": [{key: row[key] for key in ("step", "main_loss", "contrast_loss")} for row in log[:: stride(len(log))]],
+        "losses": [{key: row[key] for key in ("step", "main_loss", "contrast_loss")} for row in thinned(rows)],
         # A cell that was stopped tells of its last start alone.
         "seconds": {name: round(value, 1) for name, value in seconds.items()},
         "environment": environment(),
     }
 
 
-def stride(rows: int) -> int:
-    """How many rows of the log stand for one in a result, which has at most a hundred of them: it is kept for good.
+def thinned(rows: list[Any]) -> list[Any]:
+    """At most a hundred of a log's rows, at even distances: a result is kept for good.
 
-    >>> stride(30), stride(6400)
-    (1, 64)
+    >>> len(thinned(list(range(6400)))), thinned([1, 2])
+    (100, [1, 2])
     """
-    return -(-rows // 100)
+    return rows[:: -(-len(rows) // 100)]
 
 
 def _check_task(cell: Cell, recipe: Recipe) -> None:
