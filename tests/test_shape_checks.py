@@ -1,4 +1,4 @@
-"""The checks that conftest.py puts on the package: without them no test would notice what a signature says wrongly."""
+"""The checks that prepared.py puts on the package: without them no test would notice what a signature says wrongly."""
 
 import pytest
 import torch

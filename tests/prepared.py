@@ -1,4 +1,7 @@
-"""Shape annotations are enforced under tests only; draws of hypothesis are the same on every machine but at night."""
+"""A process that runs tests, prepared for them; conftest.py loads it as a plugin.
+
+Shape annotations are enforced under tests only; draws of hypothesis are the same on every machine but at night.
+"""
 
 import gc
 import importlib
@@ -36,9 +39,6 @@ settings.load_profile("ours")
 # Counts of masks and the like, away from the user's own.
 CACHE = tempfile.TemporaryDirectory(prefix="selfcontrast-tests-")
 os.environ["SELFCONTRAST_CACHE"] = CACHE.name
-# For the processes that this one starts: memory that is freed stays with them, as to ask the system for it anew takes
-# long.
-os.environ |= {"MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "4294967296"}
 # One process a core already: threads below that only fight each other.
 torch.set_num_threads(1)
 # Collecting makes nothing but what stays to the end.
