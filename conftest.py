@@ -1,7 +1,6 @@
 """Where tests run, tests/prepared.py prepares for them; a process that only shares them out imports nothing of it."""
 
 import os
-from importlib import import_module
 from importlib.util import find_spec
 
 import pytest
@@ -19,6 +18,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if plugins.has_plugin("dsession"):
         return
     plugins.import_plugin("prepared")
-    if not (import_module("torch").cuda.is_available() or os.environ.get("TRITON_INTERPRET")):
+    import torch
+
+    if not (torch.cuda.is_available() or os.environ.get("TRITON_INTERPRET")):
         # tests/clustering/test_triton_engine.py runs it in Triton's interpreter, in a process of its own.
         collect_ignore.append("tests/clustering/kernels_against_loops.py")

@@ -77,6 +77,7 @@ def test_tests_that_run_the_line_are_chosen_and_those_of_the_modules_own_file(te
 def test_outcomes(trials: Trials, tests: dict[str, Reached], mutant: Mutant, outcome: tuple[bool, str]) -> None:
     found = trials.run(mutant, NUMBERS, chosen(mutant, NUMBERS, tests))
     assert (found.killed, found.by) == outcome
+    assert (trials.tree.folder / MODULE).read_text() == NUMBERS
 
 
 def test_a_mutant_that_never_ends_is_alive(
