@@ -1,9 +1,8 @@
 """What the plug-in must know of a model that somebody else wrote: a host is data, never code."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple
 
 from torch import nn
 
@@ -231,11 +230,13 @@ def matching(model: nn.Module, pattern: str, argument: str = "host") -> dict[str
     ['0', '1']
     """
     pattern = pattern.removesuffix(DIRECT)
-    if pattern == "":
-        return {"": model}
-    expression = re.compile(re.escape(pattern).replace(r"\*", r"\d+"))
-    everything = cast(Iterable[tuple[str, nn.Module]], model.named_modules(remove_duplicate=False))
-    found = {name: module for name, module in everything if expression.fullmatch(name)}
+    found = {"": model}
+    # Part by part, as every step of training asks: to compare with all names of a model takes far longer.
+    for part in pattern.split(".") if pattern else []:
+        expression = re.compile(re.escape(part).replace(r"\*", r"\d+"))
+        children = [(name, *child) for name, parent in found.items() for child in parent._modules.items()]  # pyright: ignore
+        fitting = [(f"{name}.{key}".lstrip("."), child) for name, key, child in children if expression.fullmatch(key)]
+        found = {name: child for name, child in fitting if child is not None}
     require(
         bool(found),
         argument,

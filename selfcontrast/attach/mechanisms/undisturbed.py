@@ -14,6 +14,8 @@ from torch.nn.modules.batchnorm import _BatchNorm  # pyright: ignore[reportPriva
 
 # What every module holds of torch's own.
 OWN = frozenset(vars(nn.Module()))
+# Most of what a module holds beside; asked first, as the other questions take longer.
+UNCHANGING = frozenset({bool, int, float, str, type(None)})
 
 
 @contextmanager
@@ -72,7 +74,7 @@ def _copied(value: Any, copies: dict[int, Any]) -> Any:
 
 
 def _copy(value: Any, copies: dict[int, Any]) -> Any:
-    if isinstance(value, nn.Parameter):
+    if type(value) in UNCHANGING or isinstance(value, (nn.Module, nn.Parameter)):
         return value
     if isinstance(value, Tensor):
         return value.clone()
