@@ -13,11 +13,15 @@ os.environ |= {"MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_":
 collect_ignore = [] if find_spec("triton") else ["selfcontrast/clustering/triton_kernels.py"]
 
 
-def pytest_sessionstart(session: pytest.Session) -> None:
-    plugins = session.config.pluginmanager
-    if plugins.has_plugin("dsession"):
+def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
+    """The first that is called with the options known: conftest.py of other folders load the package."""
+    config = pluginmanager.get_plugin("pytestconfig")
+    assert config is not None
+    asked = config.known_args_namespace
+    shares_out = getattr(asked, "numprocesses", None) and not asked.collectonly
+    if shares_out and "PYTEST_XDIST_WORKER" not in os.environ:
         return
-    plugins.import_plugin("prepared")
+    pluginmanager.import_plugin("prepared")
     import torch
 
     if not (torch.cuda.is_available() or os.environ.get("TRITON_INTERPRET")):
