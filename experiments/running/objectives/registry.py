@@ -1,4 +1,4 @@
-"""Which objective a name means: the example's own loss, controls, a probe, and the arms of issue "5 of 7"."""
+"""Which objective a name means: the example's own loss, controls, a probe and the pseudo-episode."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,11 +9,7 @@ from recipe import Recipe
 from training.episode_loss import EpisodeLoss
 
 from running.draws import WrongSupports
-from running.objectives.alignment import Alignment
-from running.objectives.balanced_pairs import BalancedPairs
-from running.objectives.latent_prototype import LatentPrototype
 from running.objectives.oracle import Oracle
-from running.objectives.prototype_encoder import PrototypeEncoder
 from running.objectives.pseudo_episode import PseudoEpisode
 from running.objectives.support_background import SupportBackground
 from running.objectives.unhalved import Unhalved
@@ -26,37 +22,36 @@ OBJECTIVES: dict[str, Objective] = {
     "unhalved": Unhalved,
     "support_background": SupportBackground,
     "cosine": CosineLoss,
-    "prototype encoder": PrototypeEncoder,
     "pseudo-episode": PseudoEpisode,
-    "balanced pairs": BalancedPairs,
-    "latent prototype": LatentPrototype,
-    "alignment": Alignment,
 }
 # Those that also ask which episodes they see.
 OF_A_RECIPE: dict[str, Callable[[Recipe, PFENet, SelfContrastiveAuxiliary], EpisodeLoss]] = {"oracle": Oracle}
-# The last commit that has experiments/variants.py, and the variants: none won, and the studies keep their rows.
-LAST_WITH_VARIANTS = "f215a3b"
-DELETED = (
-    "a negative for each pixel",
-    "every negative",
-    "background clusters",
-    "count by separation",
-    "soft assignment",
-    "pulled prior",
-    # The first one written a second time, which draws other numbers. That code is in no commit.
-    "negatives=pixel",
-)
+# None of these won. The studies keep their rows; where their code is stands beside the name.
+DELETED = {
+    "a negative for each pixel": "in commit f215a3b",
+    "every negative": "in commit f215a3b",
+    "background clusters": "in commit f215a3b",
+    "count by separation": "in commit f215a3b",
+    "soft assignment": "in commit f215a3b",
+    "pulled prior": "in commit f215a3b",
+    # The first one written a second time, which draws other numbers.
+    "negatives=pixel": "in no commit",
+    "prototype encoder": "in commit 5598935",
+    "balanced pairs": "in commit 5598935",
+    "latent prototype": "in commit 5598935",
+    "alignment": "in commit 5598935",
+}
 
 
 def check_objective(name: str) -> None:
     """
     Raises:
-        ValueError: the objective is a variant's that was deleted.
+        ValueError: the objective was deleted.
     """
     if name in DELETED:
         raise ValueError(
             f"objective: expected one of {', '.join([*OBJECTIVES, *OF_A_RECIPE])}, got {name!r}, which did not win and "
-            f"was deleted; the variants' code is in commit {LAST_WITH_VARIANTS}"
+            f"was deleted; its code is {DELETED[name]}"
         )
 
 
