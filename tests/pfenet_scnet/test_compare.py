@@ -14,7 +14,7 @@ from compare import asked, main
 from forked_commands import ForkedCommand
 from PIL import Image
 from processes import EXAMPLE, SHORT, carried_out
-from voc_tree import mask_with, write_voc
+from voc_tree import write_twenty_classes
 
 NAME = "runs/voc-efficientnet_lite0-fold2-keep-4steps-seed"
 SCNET = "scnet-weight0.5-n3-neutral"
@@ -24,8 +24,7 @@ SCNET = "scnet-weight0.5-n3-neutral"
 def work(tmp_path_factory):
     """VOC's twenty classes, and where the runs go."""
     work = tmp_path_factory.mktemp("work")
-    for split, count in (("train", 2), ("val", 3)):
-        write_voc(work / "voc", [mask_with(c) for c in range(1, 21) for _ in range(count)], split)
+    write_twenty_classes(work / "voc", train=2, val=3)
     return work
 
 

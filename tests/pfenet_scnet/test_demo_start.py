@@ -9,13 +9,13 @@ from demo import find_examples, main
 from PIL import Image
 from recipe import Recipe
 from runtime.command import run_command
-from voc_tree import mask_with, write_voc
+from voc_tree import write_twenty_classes
 
 
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory):
     """Of a run on twenty classes."""
-    data = write_voc(tmp_path_factory.mktemp("voc"), [mask_with(c) for c in range(1, 21) for _ in range(2)], "val")
+    data = write_twenty_classes(tmp_path_factory.mktemp("voc"), val=2)
     return Recipe(data=str(data), min_pixels=50)
 
 

@@ -17,7 +17,7 @@ from living_processes import alive_after, started_by
 from nightly import NIGHTLY, often
 from processes import EXAMPLE
 from run_folder.rows import read_rows
-from voc_tree import mask_with, write_voc
+from voc_tree import write_twenty_classes
 
 # What a run does, in the order in which it does it; `bytes` is in the middle of a checkpoint.
 MOMENTS = [
@@ -46,8 +46,7 @@ SAME = ("metrics.jsonl", "selection.jsonl", "curves.png", "sheet.png")
 def work(tmp_path_factory):
     """VOC's twenty classes."""
     work = tmp_path_factory.mktemp("work")
-    for split, count in (("train", 2), ("val", 2)):
-        write_voc(work / "voc", [mask_with(c) for c in range(1, 21) for _ in range(count)], split)
+    write_twenty_classes(work / "voc", train=2, val=2)
     return work
 
 

@@ -7,15 +7,14 @@ import shutil
 import pytest
 import torch
 from processes import SHORT, carried_out, refused
-from voc_tree import mask_with, write_voc
+from voc_tree import write_twenty_classes
 
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory):
     """VOC's twenty classes, and a finished run of fold 2 beside them."""
     work = tmp_path_factory.mktemp("work")
-    for split, count in (("train", 2), ("val", 3)):
-        write_voc(work / "voc", [mask_with(c) for c in range(1, 21) for _ in range(count)], split)
+    write_twenty_classes(work / "voc", train=2, val=3)
     train(carried_out, work)
     shutil.copytree(work / "run", work / "whole")
     return work
@@ -237,6 +236,6 @@ def test_what_evaluation_needs_is_looked_at_before_the_first_step(work, words, s
 
 
 def test_no_list_for_evaluation_is_said_before_the_first_step(work, tmp_path):
-    write_voc(tmp_path / "voc", [mask_with(c) for c in range(1, 21) for _ in range(2)])
+    write_twenty_classes(tmp_path / "voc", train=2)
     said = refused("train", "--data", "voc", *SHORT, "--out", "late", cwd=tmp_path)
     assert "val.txt, got none" in said and not (tmp_path / "late").exists()
