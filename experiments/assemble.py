@@ -141,8 +141,8 @@ def assemble(results: Path, pages: Path) -> None:
 def _yardstick(name: str, study: Study, results: Path, pages: Path) -> str:
     """The block of what was read off the kept weights; writes `results/yardstick/STUDY.json` and `.png`."""
     read = finished_cells(results, READ)
-    on_photographs = all(cell.data == "photographs" for cell in study.cells().values())
-    untrained = lines_of(UNTRAINED, read) if on_photographs else None
+    images = {cell.data for cell in study.cells().values()}
+    untrained = {key: line for key, line in lines_of(UNTRAINED, read).items() if {line["cell"]["data"]} == images}
     report, picture = measured_again(study, lines_of(study, read), untrained), None
     if report["read"]:
         file = results / READ / f"{name}.png"

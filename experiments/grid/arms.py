@@ -119,9 +119,13 @@ ORACLE = _ablation(
 )
 AGAINST = {"n = 1": "PFENet", "hidden apart": "PFENet", "hidden apart instead": "n = 1"}
 NOVEL = _ablation(_both("keep", BASELINE, SCNET) | _both("drop", BASELINE | {"novel": "drop"}, {"novel": "drop"}))
+# Today's drawing of the scenes, half of which hide a novel object.
+SCENES = {"data": "places", "min_pixels": 500, "hidden": HALF}
 # The training-free rows: the hosts of running/untrained_hosts.py, of no step.
 UNTRAINED = {
-    host: BASELINE | {"steps": 0, "host": host} for host in ("Untrained cosine", "Untrained cosine, two prototypes")
+    f"{host}{on}": BASELINE | {"steps": 0, "host": host} | images
+    for on, images in (("", {}), (", scenes", SCENES))
+    for host in ("Untrained cosine", "Untrained cosine, two prototypes")
 }
 # What a candidate for the regime changes, beside four times the steps. With 320 pixels the feature grid has 20 cells a
 # side; the comparison's scales grow with it, as the published model's largest scale is its feature grid.
@@ -172,11 +176,7 @@ FEW_SHOT_WEIGHTS = BASELINES | {
     for arm in ("SCNet", "SCNet through the slot's encoder", "pseudo-episode")
     for weight in (0.1, 0.2, 0.5)
 }
-# Today's drawing of the scenes, half of which hide a novel object.
-SCENES_NOW = {
-    arm: _in_regime({"data": "places", "min_pixels": 500, "hidden": HALF, **changes})
-    for arm, changes in {"PFENet": BASELINE, "SCNet": SCNET}.items()
-}
+SCENES_NOW = {arm: _in_regime(SCENES | changes) for arm, changes in {"PFENet": BASELINE, "SCNet": SCNET}.items()}
 # The same variant with other random draws, from a second implementation.
 PIXELS = {
     "a negative for each pixel": {"objective": "a negative for each pixel"},

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from data.synthetic import DRAWING
 from grid.studies import UNTRAINED
 from model.pfenet import Extracted
 from running.small_hosts import HOSTS
@@ -57,7 +58,12 @@ def test_nothing_of_it_is_trained_and_an_empty_support_gives_no_nan(extracted, n
     assert model.compare(encoded.features, encoded.prototype_map, encoded.prior)[0].isfinite().all()
 
 
-def test_each_has_a_cell_of_no_step_in_every_fold():
+def test_each_has_a_cell_of_no_step_in_every_fold_of_photographs_and_of_scenes():
     cells = UNTRAINED.cells()
-    assert len(cells) == 8 and all(cell.host == arm in HOSTS for (arm, _, _), cell in cells.items())
+    assert len(cells) == 16
+    assert all(cell.host in HOSTS and arm.removesuffix(", scenes") == cell.host for (arm, _, _), cell in cells.items())
+    assert {(arm.endswith("scenes"), cell.data) for (arm, _, _), cell in cells.items()} == {
+        (False, "photographs"),
+        (True, DRAWING),
+    }
     assert {cell.recipe["steps"] for cell in cells.values()} == {0}
