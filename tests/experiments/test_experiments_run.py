@@ -11,7 +11,11 @@ TINY_STUDY = Study("", {"PFENet": TINY | {"weight": 0.0, "steps": 1}}, {}, seeds
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    return tiny_folders(tmp_path_factory.mktemp("experiments"))
+    """With features of their own: a test counts what the command computes."""
+    folders = tiny_folders(tmp_path_factory.mktemp("experiments"))
+    (folders.work / "features").unlink()
+    (folders.work / "features").mkdir()
+    return folders
 
 
 @pytest.fixture
