@@ -15,7 +15,7 @@ from training.episode_loss import EpisodeLoss
 from selfcontrast import SelfContrastiveAuxiliary, masked_average_pool
 
 
-def passes(model, batch, seed=1, **options):
+def passes(model, batch, seed=1):
     """The arguments of both comparisons, the target of the second, and what each encoder gave, in order."""
     seen = SimpleNamespace(comparisons=[], query=[], slot=[])
     hooks = [
@@ -25,7 +25,7 @@ def passes(model, batch, seed=1, **options):
     compare, model.compare = model.compare, None
     model.compare = lambda *given: (seen.comparisons.append([one.detach() for one in given]), compare(*given))[1]
     torch.manual_seed(seed)
-    task = PseudoEpisode(model, SelfContrastiveAuxiliary(**options)).train()
+    task = PseudoEpisode(model, SelfContrastiveAuxiliary()).train()
     task(batch)
     seen.target, seen.regions = task.auxiliary.last_step.target, task.auxiliary.last_step.regions
     for hook in hooks:
