@@ -6,8 +6,8 @@ from importlib.util import find_spec
 import pytest
 
 # For the processes that this one starts: memory that is freed stays with them, as to ask the system for it anew takes
-# long.
-os.environ |= {"MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "4294967296"}
+# long. They are as many as there are cores already: threads below them only fight each other.
+os.environ |= {"MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "4294967296", "OMP_NUM_THREADS": "1"}
 
 # Doctests are looked for in every module; two cannot be imported everywhere.
 collect_ignore = [] if find_spec("triton") else ["selfcontrast/clustering/triton_kernels.py"]

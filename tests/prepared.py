@@ -39,8 +39,6 @@ settings.load_profile("ours")
 # Counts of masks and the like, away from the user's own.
 CACHE = tempfile.TemporaryDirectory(prefix="selfcontrast-tests-")
 os.environ["SELFCONTRAST_CACHE"] = CACHE.name
-# One process a core already: threads below that only fight each other.
-torch.set_num_threads(1)
 # Collecting makes nothing but what stays to the end.
 gc.disable()
 

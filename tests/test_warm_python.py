@@ -93,10 +93,26 @@ def test_a_signal_ends_it_too(tmp_path, number):
         time.sleep(0.01)
     started.send_signal(number)
     assert started.wait() == (1 if number == signal.SIGINT else -number)
-    process, end = int((tmp_path / "at work").read_text()), time.monotonic() + 10
+    assert ended_in_time(int((tmp_path / "at work").read_text()))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_signal_to_its_group_reaches_what_it_started_too(tmp_path, number):
+    outer = f"import os\nif os.fork():\n    os.wait()\nelse:\n    exec({WAITING!r})"
+    words, alone = [warm_python.python(), "-c", outer], {"start_new_session": True, "stderr": subprocess.DEVNULL}
+    started = subprocess.Popen(words, cwd=tmp_path, **alone)
+    while not (tmp_path / "at work").exists():
+        time.sleep(0.01)
+    os.killpg(started.pid, number)
+    assert started.wait() == (1 if number == signal.SIGINT else -number)
+    assert ended_in_time(int((tmp_path / "at work").read_text()))
+
+
+def ended_in_time(process):
+    end = time.monotonic() + 10
     while is_alive(process) and time.monotonic() < end:
         time.sleep(0.01)
-    assert not is_alive(process)
+    return not is_alive(process)
 
 
 def is_alive(process):

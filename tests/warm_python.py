@@ -2,8 +2,8 @@
 
 Its executable is started as Python's own, with a script, `-m`, `-c` or `-`, by a test or by what a test started. It
 asks a server, which has imported all that once, to fork a process with its words, folder, environment and files, passes
-signals on to it, and ends as it ends. What the forked process starts with `sys.executable` or multiprocessing is forked
-in turn.
+signals on to it, and ends as it ends. One that leads a session passes them on to all that the forked process started
+too, as a terminal does. What the forked process starts with `sys.executable` or multiprocessing is forked in turn.
 """
 
 import atexit
@@ -46,7 +46,8 @@ for number in sorted(map(int, os.listdir("/dev/fd"))):
 with socket.socket(socket.AF_UNIX) as server:
     server.connect({address!r})
     socket.send_fds(server, [b"."], files)
-    server.sendall(json.dumps([files, sys.argv[1:], os.getcwd(), dict(os.environ)]).encode() + b"\\n")
+    words, leads = sys.argv[1:], os.getsid(0) == os.getpid()
+    server.sendall(json.dumps([files, words, os.getcwd(), dict(os.environ), leads]).encode() + b"\\n")
     # Who waits for the end of a pipe waits for all that hold it.
     for number in files[3:]:
         os.close(number)
@@ -123,7 +124,7 @@ def _keep(connection):
     """Fork what is asked for, kill it as soon as nobody waits for it any more, and tell how it ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _, files, *_ = socket.recv_fds(connection, 1, 200)
-    numbers, words, folder, environment = json.loads(_line(connection))
+    numbers, words, folder, environment, leads = json.loads(_line(connection))
     options, words = _parted(words)
     child = os.fork()
     if child == 0:
@@ -131,12 +132,14 @@ def _keep(connection):
         _take_over(dict(zip(numbers, files, strict=True)))
         _write_to_them("-u" in options or bool(environment.get("PYTHONUNBUFFERED")))
         _become(words, folder, environment)
+    if leads:
+        os.setpgid(child, child)
     for file in files:
         os.close(file)
     while not (ended := os.waitpid(child, os.WNOHANG))[0]:
         if select.select([connection], [], [], 0.005)[0]:
             for number in connection.recv(16) or [signal.SIGKILL]:
-                os.kill(child, number)
+                (os.killpg if leads else os.kill)(child, number)
             time.sleep(0.005)
     with contextlib.suppress(BrokenPipeError):
         connection.sendall(f"{os.waitstatus_to_exitcode(ended[1])}\n".encode())

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -40,4 +40,5 @@ class Cell:
         >>> one.digest == Cell("scenes", "PFENet", "blended", {"steps": 9, "fold": 0}, {}, "novel", {"1": 5}).digest
         True
         """
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+        configuration = {one.name: getattr(self, one.name) for one in fields(self)}
+        return hashlib.sha256(json.dumps(configuration, sort_keys=True).encode()).hexdigest()[:16]

@@ -88,7 +88,8 @@ def of_a_page(page, entries, fresh):
                     said(own, done)
                 found[number] = said(own, [typed, *block[place + 1 :]])
             if fresh:
-                done.append(statement)
+                # What only prints leaves nothing behind.
+                done += [] if statement.startswith("print(") else [statement]
             else:
                 with contextlib.redirect_stdout(io.StringIO()):
                     exec(compile(statement, "page", "exec"), names)

@@ -2,8 +2,6 @@
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import warm_python
@@ -36,21 +34,14 @@ def call(command, *words, cwd, **environment):
     return warm_python.run(EXAMPLE / f"{command}.py", *words, cwd=cwd, env=_settings(cwd, environment))
 
 
-def started(command, *words, cwd, **environment):
-    """The same, in a Python that starts as a user's does."""
-    line = [sys.executable, str(EXAMPLE / f"{command}.py"), *map(str, words)]
-    settings = _settings(cwd, environment)
-    return subprocess.run(line, cwd=cwd, env=settings, capture_output=True, text=True, check=False)
-
-
 def _settings(cwd, environment):
     settings = {key: value for key, value in os.environ.items() if key != "SELFCONTRAST_VOC"}
     return settings | {"OMP_NUM_THREADS": "1", "SELFCONTRAST_CACHE": str(cwd / "cache")} | environment
 
 
-def refused(command, *words, cwd, start=call, **environment):
+def refused(command, *words, cwd, **environment):
     """The one line that a command says to a mistake, with exit status 2 and nothing like a traceback."""
-    done = start(command, *words, cwd=cwd, **environment)
+    done = call(command, *words, cwd=cwd, **environment)
     lines = [line for line in re.split(r"[\r\n]+", done.stderr) if line.strip() and not PROGRESS.search(line)]
     assert done.returncode == 2, done.stdout + done.stderr
     assert len(lines) == 1 and lines[0].startswith(f"{command}.py: "), done.stderr

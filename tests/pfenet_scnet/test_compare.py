@@ -4,12 +4,12 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from functools import partial
 
 import pytest
 import torch
+import warm_python
 from compare import asked, main
 from forked_commands import ForkedCommand
 from PIL import Image
@@ -120,8 +120,8 @@ def test_ctrl_c_says_how_to_go_on_and_the_rest_is_that_of_a_comparison_never_sto
     options = ["--data", "voc", *SHORT, *words, "stopped"]
     settings = {key: value for key, value in os.environ.items() if key != "SELFCONTRAST_VOC"} | {"OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
-        [sys.executable, EXAMPLE / "compare.py", *options], cwd=work, env=settings, text=True, start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [warm_python.python(), EXAMPLE / "compare.py", *options], cwd=work, env=settings, text=True,
+        start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     deadline = time.monotonic() + 120
     while not (work / "stopped/scnet-seed0/checkpoint.pt").exists():

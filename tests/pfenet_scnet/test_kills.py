@@ -169,7 +169,7 @@ def test_a_rank_that_is_killed_ends_the_other_with_one_line(work, train):
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="Linux tells there which processes were started")
 def test_all_that_torchrun_started_ends_when_it_is_killed(work, tmp_path):
-    options = process_of(words(work, "launched", steps=100_000, select="last"), tmp_path)
+    options = process_of(words(work, "launched", steps=3_000, select="last"), tmp_path)
     options["args"][1:1] = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     launcher = subprocess.Popen(**options, stdout=subprocess.DEVNULL)
     while not read_rows(work / "launched/run/metrics.jsonl"):

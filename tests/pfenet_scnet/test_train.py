@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -28,7 +27,7 @@ def command(scenes, out, **options):
     settings = {"data": scenes, "min_pixels": 500, "out": out, "size": 64, "scales": "[4,2]", "channels": 16}
     settings |= {"batch": 2, "steps": 8, "episodes": 12, "checkpoint_every": 2}
     settings |= {"benchmark": "PASCAL-5i", "select": "base", "select_every": 4, "select_episodes": 6} | options
-    return [sys.executable, EXAMPLE / "train.py", *(f"--{key}={value}" for key, value in settings.items())]
+    return [warm_python.python(), EXAMPLE / "train.py", *(f"--{key}={value}" for key, value in settings.items())]
 
 
 def ended(*arguments, **options):

@@ -12,7 +12,7 @@ import pytest
 import warm_python
 from data.synthetic import make_scenes
 from PIL import Image
-from processes import EXAMPLE, refused, started
+from processes import EXAMPLE
 from recipe import Recipe
 from run_folder.rows import read_rows
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -151,14 +151,19 @@ def values(points):
     return [value for _, value in points]
 
 
+HIDDEN = """
+import runpy, sys
+sys.argv, sys.path[0], sys.modules["tensorboard"] = sys.argv[1:], sys.argv[1].rpartition("/")[0], None
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
 def test_without_the_package_the_run_does_not_begin(tmp_path):
-    (tmp_path / "hidden").mkdir()
-    # A process forked from one that has started already does not look for it there.
-    (tmp_path / "hidden/sitecustomize.py").write_text("import sys\nsys.modules['tensorboard'] = None\n")
-    hidden = {"PYTHONPATH": str(tmp_path / "hidden")}
-    said = refused("train", "--tensorboard", "true", cwd=tmp_path, start=started, **hidden)
-    assert said.endswith("got none; install it with: pip install tensorboard")
-    assert [path.name for path in tmp_path.iterdir()] == ["hidden"]
+    words = ["-c", HIDDEN, EXAMPLE / "train.py", "--tensorboard", "true"]
+    done = warm_python.run(*words, cwd=tmp_path, env=os.environ)
+    assert done.returncode == 2 and done.stderr.startswith("train.py: ") and done.stderr.count("\n") == 1
+    assert done.stderr.endswith("got none; install it with: pip install tensorboard\n")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_run_that_does_not_ask_for_it_does_not_import_it(tmp_path):
