@@ -53,7 +53,7 @@ rehearsal() { # tiny cells in the place of the study's
 import sys
 sys.path.insert(0, "examples/pfenet_scnet")
 from data.synthetic import make_scenes
-make_scenes(sys.argv[1], 0.25, 100, 150)
+make_scenes(sys.argv[1], 0.25, 60, 100, seed=4)
 PYTHON
     python experiments/gpu/pack.py --data "$WORK/scenes" --out "$PACK" --size 64 --quality 90
     TINY='{"size": 64, "scales": [4, 2], "channels": 16, "batch": 2, "min_pixels": 500}'

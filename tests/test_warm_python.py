@@ -99,7 +99,7 @@ def test_a_signal_ends_it_too(tmp_path, number):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_signal_to_its_group_reaches_what_it_started_too(tmp_path, number):
     outer = f"import os\nif os.fork():\n    os.wait()\nelse:\n    exec({WAITING!r})"
-    words, alone = [warm_python.python(), "-c", outer], {"start_new_session": True, "stderr": subprocess.DEVNULL}
+    words, alone = [warm_python.python(), "-c", outer], {"process_group": 0, "stderr": subprocess.DEVNULL}
     started = subprocess.Popen(words, cwd=tmp_path, **alone)
     while not (tmp_path / "at work").exists():
         time.sleep(0.01)

@@ -2,8 +2,9 @@
 
 Its executable is started as Python's own, with a script, `-m`, `-c` or `-`, by a test or by what a test started. It
 asks a server, which has imported all that once, to fork a process with its words, folder, environment and files, passes
-signals on to it, and ends as it ends. One that leads a session passes them on to all that the forked process started
-too, as a terminal does. What the forked process starts with `sys.executable` or multiprocessing is forked in turn.
+signals on to it, and ends as it ends. One that was started with `process_group=0` passes them on to all that the forked
+process started too, as a terminal does. What the forked process starts with `sys.executable` or multiprocessing is
+forked in turn.
 """
 
 import atexit
@@ -46,7 +47,7 @@ for number in sorted(map(int, os.listdir("/dev/fd"))):
 with socket.socket(socket.AF_UNIX) as server:
     server.connect({address!r})
     socket.send_fds(server, [b"."], files)
-    words, leads = sys.argv[1:], os.getsid(0) == os.getpid()
+    words, leads = sys.argv[1:], os.getpgid(0) == os.getpid() != os.getsid(0)
     server.sendall(json.dumps([files, words, os.getcwd(), dict(os.environ), leads]).encode() + b"\\n")
     # Who waits for the end of a pipe waits for all that hold it.
     for number in files[3:]:

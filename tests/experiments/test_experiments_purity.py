@@ -34,7 +34,7 @@ def test_a_region_of_its_own_is_pure_and_one_for_all_holds_the_objects_share(tog
 
 
 def test_the_command_looks_at_images_that_hide_a_novel_object(tmp_path, monkeypatch):
-    folders, cell = tiny_folders(tmp_path), tiny(size=224)
+    folders, cell = tiny_folders(tmp_path), tiny(size=128)
     cells = {("SCNet", 0, 0): cell}
     monkeypatch.setattr(purity, "STUDIES", {"main": type("Study", (), {"cells": lambda _: cells})()})
     monkeypatch.setattr(purity, "LOOKED_AT", {"scenes": ("main", "SCNet")})
@@ -45,8 +45,8 @@ def test_the_command_looks_at_images_that_hide_a_novel_object(tmp_path, monkeypa
     shown = purity.looked_at(folders, cell, counts=(1,), images=3)
     assert shown["images"] == 3 < row["images"] and list(shown["purity"]) == ["1"]
     assert 0 < row["purity"]["1"] < row["purity"]["10"] <= 100
-    # 224 pixels at a stride of 16: were the kept maps read in another order, the cells would be others, and many more.
-    assert row["cells"] == 14 * 14 and 0 < row["hidden_cells"] < 20
+    # 128 pixels at a stride of 16: were the kept maps read in another order, the cells would be others, and many more.
+    assert row["cells"] == 8 * 8 and 0 < row["hidden_cells"] < 10
     assert row["purity"]["10"] > 2 * row["purity"]["1"]
     line = purity_block(report).splitlines()[2]
     assert line.startswith(f"| scenes | 0 | {row['images']} | ") and line.count("|") == 5 + len(purity.COUNTS)

@@ -6,7 +6,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from data.synthetic import DRAWING, make_scenes
+from data.synthetic import DRAWING
+from drawn_scenes import drawn_scenes
 from grid.cell import Cell
 from grid.study import cell
 from running.folders import Folders
@@ -22,18 +23,16 @@ def tiny(**changes: Any) -> Cell:
 
 
 @cache
-def _shared() -> Path:
-    """Scenes, which the tests of a process only read, and their features, which are computed for the first of them."""
-    folder = TemporaryDirectory(prefix="scenes-")
+def _features() -> Path:
+    """Of the scenes; they are computed for the first test of a process that needs them."""
+    folder = TemporaryDirectory(prefix="features-")
     atexit.register(folder.cleanup)
-    make_scenes(Path(folder.name) / SCENES, 0.25, 60, 100)
-    (Path(folder.name) / "features").mkdir()
     return Path(folder.name)
 
 
 def tiny_folders(root: Path) -> Folders:
     """Folders below `root`, with scenes few enough for a test."""
     (root / "work").mkdir(parents=True)
-    for name in (SCENES, "features"):
-        (root / "work" / name).symlink_to(_shared() / name)
+    (root / "work" / SCENES).symlink_to(drawn_scenes())
+    (root / "work" / "features").symlink_to(_features())
     return Folders(root / "work", root / "results")

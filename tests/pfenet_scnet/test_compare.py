@@ -121,7 +121,7 @@ def test_ctrl_c_says_how_to_go_on_and_the_rest_is_that_of_a_comparison_never_sto
     settings = {key: value for key, value in os.environ.items() if key != "SELFCONTRAST_VOC"} | {"OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
         [warm_python.python(), EXAMPLE / "compare.py", *options], cwd=work, env=settings, text=True,
-        start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        process_group=0, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     deadline = time.monotonic() + 120
     while not (work / "stopped/scnet-seed0/checkpoint.pt").exists():

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import warm_python
-from data.synthetic import DRAWING, make_scenes
+from data.synthetic import DRAWING
+from drawn_scenes import drawn_scenes
 from PIL import Image, ImageOps
 from processes import SHORT
 
@@ -29,7 +30,8 @@ def work(tmp_path_factory):
     work = tmp_path_factory.mktemp("tutorial")
     for folder in ("examples", "docs"):
         (work / folder).symlink_to(ROOT / folder)
-    make_scenes(work / "runs" / f"scenes-{DRAWING}-hidden0.25", 0.25, 100, 150)
+    (work / "runs").mkdir()
+    (work / "runs" / f"scenes-{DRAWING}-hidden0.25").symlink_to(drawn_scenes())
     settings = {key: value for key, value in os.environ.items() if key != "SELFCONTRAST_VOC"}
     settings |= {"OMP_NUM_THREADS": "1", "SELFCONTRAST_CACHE": str(work / "cache")}
     for line in (line for block in re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()):

@@ -6,8 +6,8 @@ import pytest
 import torch
 from data.augmentation import training_transform
 from data.preparation.workers import in_parallel
-from data.synthetic import make_scenes
 from data.transforms import EpisodeDataset
+from drawn_scenes import drawn_scenes
 from evaluation.evaluator import evaluate
 from recipe import Recipe
 from runtime.interrupts import ignore_interrupts
@@ -28,7 +28,7 @@ def test_files_are_prepared():
 
 
 def test_episodes_are_loaded_and_evaluated(tmp_path):
-    data = make_scenes(tmp_path / "scenes", 0.25, 24, 120)
+    data = drawn_scenes()
     recipe = Recipe(data=str(data), min_pixels=50, size=64, scales=(4, 2), channels=8, episodes=2, workers=1, batch=2)
     images = recipe.evaluation_images()
     episodes = recipe.training_episodes(images)[:2]

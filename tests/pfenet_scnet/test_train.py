@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 import warm_python
-from data.synthetic import make_scenes
+from drawn_scenes import drawn_scenes
 from recipe import load_recipe
 from train import train
 
@@ -19,8 +19,8 @@ ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "SELFCO
 
 
 @pytest.fixture(scope="module")
-def scenes(tmp_path_factory):
-    return make_scenes(tmp_path_factory.mktemp("data") / "scenes", 0.25, 120, 120)
+def scenes():
+    return drawn_scenes()
 
 
 def command(scenes, out, **options):
@@ -128,7 +128,7 @@ def test_a_stopped_run_resumes_to_the_very_weights_of_one_never_stopped(finished
     # As in a terminal, the loader's processes get the signal too.
     process = subprocess.Popen(
         command(scenes, out, **options), env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, start_new_session=True,
+        text=True, process_group=0,
     )  # fmt: skip
     wait_for(out / "checkpoint.pt", process)
     os.killpg(process.pid, how)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from data.synthetic import make_scenes
+from drawn_scenes import drawn_scenes
 from gpu import pack
 
 SIZE = 64
@@ -11,8 +11,7 @@ TINY = '{"size": 64, "scales": [4, 2], "channels": 16, "batch": 2, "min_pixels":
 
 def pack_scenes(root: Path) -> Path:
     """A pack of scenes few enough for a test, below `root`."""
-    make_scenes(root / "scenes", 0.25, 100, 150)
-    pack.pack(root / "scenes", root / "pack.zip", SIZE, 90)
+    pack.pack(drawn_scenes(), root / "pack.zip", SIZE, 90)
     return root / "pack.zip"
 
 

@@ -3,14 +3,14 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from data.synthetic import make_scenes
+from drawn_scenes import drawn_scenes
 from recipe import Recipe
 from training.checkpoint_selection import Selection
 
 
 @pytest.fixture(scope="module")
-def scenes(tmp_path_factory):
-    return make_scenes(tmp_path_factory.mktemp("data") / "scenes", 0.25, 60, 120)
+def scenes():
+    return drawn_scenes()
 
 
 @pytest.fixture

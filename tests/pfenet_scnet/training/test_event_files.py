@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import warm_python
-from data.synthetic import make_scenes
+from drawn_scenes import drawn_scenes
 from PIL import Image
 from processes import EXAMPLE
 from recipe import Recipe
@@ -23,8 +23,8 @@ FIGURES = ("judged", "agreement", "empty_regions", "region_1", "region_2", "regi
 
 
 @pytest.fixture(scope="module")
-def scenes(tmp_path_factory):
-    return make_scenes(tmp_path_factory.mktemp("data") / "scenes", 0.25, 120, 120)
+def scenes():
+    return drawn_scenes()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 import warm_python
-from data.synthetic import make_scenes
+from drawn_scenes import drawn_scenes
 from lightning_fabric import Fabric
 from recipe import Recipe
 from tiny_backbone import tiny_model
@@ -131,8 +131,7 @@ def test_the_rate_falls_polynomially():
 
 
 def test_two_processes_train_to_the_very_weights_of_one(tmp_path):
-    scenes = make_scenes(tmp_path / "scenes", 0.25, 120, 60)
-    options = {"data": scenes, "min_pixels": 500, "size": 64, "scales": "[4,2]", "channels": 16}
+    options = {"data": drawn_scenes(), "min_pixels": 500, "size": 64, "scales": "[4,2]", "channels": 16}
     options |= {"batch": 4, "micro_batch": 2, "steps": 3, "episodes": 6, "workers": 0}
     options |= {"optimizer": "sgd", "learning_rate": 0.1}
     one = [SCRIPT]
