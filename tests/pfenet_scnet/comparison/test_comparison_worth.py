@@ -1,6 +1,7 @@
 """The sentences say what the numbers say: gains, losses and nothing, and what an interval leaves out."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from comparison.table import table
 from comparison.worth import worth
 from data.episodes import digest
 from data.image_list import ImageList, Item
+from data.synthetic import make_scenes
 from evaluation.evaluator import episodes_of
 from evaluation.metrics import Evaluation, FoldScores
 from recipe import Recipe
@@ -120,6 +122,8 @@ def test_the_page_shows_the_committed_figures():
 def test_the_committed_comparison_is_that_of_the_first_command(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SELFCONTRAST_VOC", raising=False)
+    # Scenes to train on change nothing here, and take long to draw.
+    monkeypatch.setattr("recipe.recipe.make_scenes", partial(make_scenes, train_scenes=1))
     committed = json.loads(COMMITTED.read_text())
     recipe = asked([])[0].resolve()
     images = recipe.evaluation_images()
