@@ -53,7 +53,10 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(autouse=True)
 def same_numbers_in_any_order() -> None:
     """Without it the numbers of a test would depend on which ones ran before it in the same process."""
-    torch.manual_seed(0)
+    # torch.manual_seed writes down the whole stack for a GPU that is not in use.
+    torch.default_generator.manual_seed(0)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(0)
 
 
 @pytest.fixture
