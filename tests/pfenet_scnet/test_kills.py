@@ -58,7 +58,7 @@ def train(work):
 def words(work, name, **options):
     """Every run is called `run`, as it is in its pictures."""
     settings = {"data": work / "voc", "min_pixels": 50, "size": 64, "scales": "[4,2]", "channels": 16, "batch": 2}
-    settings |= {"steps": 8, "checkpoint_every": 2, "episodes": 4, "workers": 1, "resume": "true"}
+    settings |= {"steps": 8, "checkpoint_every": 2, "episodes": 2, "workers": 1, "resume": "true"}
     settings |= {"select": "novel", "select_every": 4, "select_episodes": 4, "out": work / name / "run"} | options
     return [f"--{key}={value}" for key, value in settings.items()]
 

@@ -25,7 +25,7 @@ def work(tmp_path_factory):
         masks = [mask_with(c, c % 20 + 1, size=(60, 40) if c % 2 else (40, 60)) for c in range(1, 21) for _ in range(2)]
         write_voc(work / "voc", masks, split)
     shared = ["--data", str(work / "voc"), *SHORT, "--min_pixels", "50", "--select", "base", "--select_every", "2"]
-    shared += ["--select_episodes", "4"]
+    shared += ["--select_episodes", "4", "--episodes", "4"]
     for name, words in {"baseline": ["--weight", "0"], STRANGE: [], "other fold": ["--fold", "1"]}.items():
         train(read_recipe([*shared, *words, "--out", str(work / name), "--baseline", str(work / "baseline")]))
     shutil.copytree(work / "baseline", work / "stopped")

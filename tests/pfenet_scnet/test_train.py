@@ -25,7 +25,7 @@ def scenes():
 
 def command(scenes, out, **options):
     settings = {"data": scenes, "min_pixels": 500, "out": out, "size": 64, "scales": "[4,2]", "channels": 16}
-    settings |= {"batch": 2, "steps": 8, "episodes": 12, "checkpoint_every": 2}
+    settings |= {"batch": 2, "steps": 8, "episodes": 4, "checkpoint_every": 2}
     settings |= {"benchmark": "PASCAL-5i", "select": "base", "select_every": 4, "select_episodes": 6} | options
     return [warm_python.python(), EXAMPLE / "train.py", *(f"--{key}={value}" for key, value in settings.items())]
 
@@ -105,9 +105,9 @@ def test_the_recipe_it_wrote_gives_the_same_run(finished):
 
 def test_evaluating_the_checkpoint_repeats_the_result(finished):
     folder, _ = finished
-    words = [folder / "scnet", "--episodes=12"]
+    words = [folder / "scnet", "--episodes=4"]
     warm_python.run(EXAMPLE / "evaluate.py", *words, cwd=folder, env=ENVIRONMENT).check_returncode()
-    name = "evaluation-scenes-fold2-sequential-64px-ours-1shot-12-seeds1000.json"
+    name = "evaluation-scenes-fold2-sequential-64px-ours-1shot-4-seeds1000.json"
     again = json.loads((folder / "scnet" / name).read_text())
     result = json.loads((folder / "scnet" / "result.json").read_text())
     assert {key: result[key] for key in again} == again

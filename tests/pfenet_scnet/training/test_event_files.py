@@ -99,7 +99,7 @@ def test_a_result_takes_the_place_of_an_earlier_one(tmp_path):
 
 def command(scenes, out, *more):
     settings = {"data": scenes, "min_pixels": 50, "out": out, "size": 64, "scales": "[4,2]", "channels": 8}
-    settings |= {"batch": 2, "steps": 24, "episodes": 4, "checkpoint_every": 3, "workers": 0}
+    settings |= {"batch": 2, "steps": 24, "episodes": 2, "checkpoint_every": 3, "workers": 0}
     settings |= {"select": "base", "select_every": 12, "select_episodes": 6, "tensorboard": "true"}
     return [warm_python.python(), EXAMPLE / "train.py", *(f"--{key}={value}" for key, value in settings.items()), *more]
 

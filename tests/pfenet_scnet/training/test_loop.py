@@ -132,7 +132,7 @@ def test_the_rate_falls_polynomially():
 
 def test_two_processes_train_to_the_very_weights_of_one(tmp_path):
     options = {"data": drawn_scenes(), "min_pixels": 500, "size": 64, "scales": "[4,2]", "channels": 16}
-    options |= {"batch": 4, "micro_batch": 2, "steps": 3, "episodes": 6, "workers": 0}
+    options |= {"batch": 4, "micro_batch": 2, "steps": 3, "episodes": 2, "workers": 0}
     options |= {"optimizer": "sgd", "learning_rate": 0.1}
     one = [SCRIPT]
     two = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", SCRIPT]
