@@ -33,7 +33,7 @@ from pathlib import Path
 LIBRARIES = """
 torch torchvision.models torchvision.transforms.v2 lightning_fabric jsonargparse matplotlib.pyplot
 matplotlib.backends.backend_agg cv2 jaxtyping scipy.io efficientnet_lite_pytorch attrs docstring_parser platformdirs
-simplejpeg pycocotools.mask jinja2 gradio
+simplejpeg pycocotools.mask jinja2
 """
 EXECUTABLE = """#!{python} -IS
 import json, os, signal, socket, sys
