@@ -24,7 +24,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 import weakref
 from functools import cache
 from pathlib import Path
@@ -88,9 +87,9 @@ def python():
 
 
 def _end(server, folder):
-    """It ends where its input ends. What it forked may go on: multiprocessing's tracker outlives this process."""
+    """It ends when all that it forked has ended; multiprocessing's tracker outlives this process."""
     server.stdin.close()
-    server.wait()
+    server.returncode = 0
     folder.cleanup()
 
 
@@ -107,44 +106,73 @@ def _serve(address, executable):
     gc.enable()
     sys.executable = executable
     multiprocessing.set_executable(executable)
-    # Those that keep a process end unseen.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(address)
         listening.listen()
         print("ready", flush=True)
-        while listening in select.select([listening, 0], [], [])[0]:
-            connection, _ = listening.accept()
-            if os.fork() == 0:
-                listening.close()
-                _keep(connection)
-            connection.close()
+        _attend(listening)
 
 
-def _keep(connection):
-    """Fork what is asked for, kill it as soon as nobody waits for it any more, and tell how it ended."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    _, files, *_ = socket.recv_fds(connection, 1, 200)
-    numbers, words, folder, environment, leads = json.loads(_line(connection))
-    options, words = _parted(words)
-    child = os.fork()
-    if child == 0:
-        connection.close()
-        _take_over(dict(zip(numbers, files, strict=True)))
-        _write_to_them("-u" in options or bool(environment.get("PYTHONUNBUFFERED")))
-        _become(words, folder, environment)
-    if leads:
-        os.setpgid(child, child)
-    for file in files:
-        os.close(file)
-    while not (ended := os.waitpid(child, os.WNOHANG))[0]:
-        if select.select([connection], [], [], 0.005)[0]:
-            for number in connection.recv(16) or [signal.SIGKILL]:
-                (os.killpg if leads else os.kill)(child, number)
-            time.sleep(0.005)
-    with contextlib.suppress(BrokenPipeError):
-        connection.sendall(f"{os.waitstatus_to_exitcode(ended[1])}\n".encode())
-    os._exit(0)
+def _attend(listening):
+    """Fork what is asked for, and pass on signals and ends, until nobody can ask any more and all has ended."""
+    # The end of a child is told of through a pipe.
+    ends, told = os.pipe()
+    os.set_blocking(told, False)
+    signal.set_wakeup_fd(told)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    running, asked = {}, [listening, sys.stdin.fileno()]
+    while asked or running:
+        heard = [connection for connection, one in running.items() if one.heard]
+        for ready in select.select([*asked, ends, *heard], [], [])[0]:
+            if ready is listening:
+                connection, _ = listening.accept()
+                running[connection] = _Running(connection, [ends, told, listening, *running])
+            elif ready in running:
+                running[ready].pass_on()
+            elif ready == ends:
+                os.read(ends, 1 << 16)
+            else:
+                asked = []
+        running = {connection: one for connection, one in running.items() if not one.ended()}
+
+
+class _Running:
+    """A forked process, for the executable at the other end of the connection."""
+
+    def __init__(self, connection, of_others):
+        self.connection, self.heard = connection, True
+        _, files, *_ = socket.recv_fds(connection, 1, 200)
+        numbers, words, folder, environment, self.leads = json.loads(_line(connection))
+        options, words = _parted(words)
+        self.child = os.fork()
+        if self.child == 0:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for one in [connection, *of_others]:
+                one.close() if isinstance(one, socket.socket) else os.close(one)
+            _take_over(dict(zip(numbers, files, strict=True)))
+            _write_to_them("-u" in options or bool(environment.get("PYTHONUNBUFFERED")))
+            _become(words, folder, environment)
+        if self.leads:
+            os.setpgid(self.child, self.child)
+        for file in files:
+            os.close(file)
+
+    def pass_on(self):
+        """Signals; where nobody waits for the process any more, it is killed."""
+        numbers = self.connection.recv(16)
+        self.heard = bool(numbers)
+        for number in numbers or [signal.SIGKILL]:
+            (os.killpg if self.leads else os.kill)(self.child, number)
+
+    def ended(self):
+        """Whether it did, which is then told."""
+        found, status = os.waitpid(self.child, os.WNOHANG)
+        if found:
+            with contextlib.suppress(BrokenPipeError):
+                self.connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+            self.connection.close()
+        return bool(found)
 
 
 def _take_over(files):
