@@ -1,10 +1,13 @@
 """A forked process is one that Python started: the same words, folder, environment, output and end."""
 
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import warm_python
@@ -106,6 +109,17 @@ def test_a_signal_to_its_group_reaches_what_it_started_too(tmp_path, number):
     os.killpg(started.pid, number)
     assert started.wait() == (1 if number == signal.SIGINT else -number)
     assert ended_in_time(int((tmp_path / "at work").read_text()))
+
+
+def test_who_is_killed_while_it_asks_stops_nobody_else(tmp_path):
+    (address,) = re.findall(r"connect\('(.*)'\)", Path(warm_python.python()).read_text())
+    for said in (b"", b"."):
+        with socket.socket(socket.AF_UNIX) as server, (tmp_path / "file").open("w") as file:
+            server.connect(address)
+            if said:
+                socket.send_fds(server, [said], [file.fileno()])
+                server.sendall(b"[[0], [")
+    assert warm_python.run("-c", "print(7)", cwd=tmp_path, env=os.environ).stdout == "7\n"
 
 
 def ended_in_time(process):

@@ -126,7 +126,9 @@ def _attend(listening):
         for ready in select.select([*asked, ends, *heard], [], [])[0]:
             if ready is listening:
                 connection, _ = listening.accept()
-                running[connection] = _Running(connection, [ends, told, listening, *running])
+                # Who is killed while it asks gets nothing.
+                with contextlib.suppress(EOFError, ConnectionError):
+                    running[connection] = _Running(connection, [ends, told, listening, *running])
             elif ready in running:
                 running[ready].pass_on()
             elif ready == ends:
@@ -142,7 +144,11 @@ class _Running:
     def __init__(self, connection, of_others):
         self.connection, self.heard = connection, True
         _, files, *_ = socket.recv_fds(connection, 1, 200)
-        numbers, words, folder, environment, self.leads = json.loads(_line(connection))
+        try:
+            numbers, words, folder, environment, self.leads = json.loads(_line(connection))
+        except (EOFError, ConnectionError):
+            self._close(files)
+            raise
         options, words = _parted(words)
         self.child = os.fork()
         if self.child == 0:
@@ -155,12 +161,19 @@ class _Running:
             _become(words, folder, environment)
         if self.leads:
             os.setpgid(self.child, self.child)
+        self._close(files)
+
+    @staticmethod
+    def _close(files):
         for file in files:
             os.close(file)
 
     def pass_on(self):
         """Signals; where nobody waits for the process any more, it is killed."""
-        numbers = self.connection.recv(16)
+        try:
+            numbers = self.connection.recv(16)
+        except ConnectionError:
+            numbers = b""
         self.heard = bool(numbers)
         for number in numbers or [signal.SIGKILL]:
             (os.killpg if self.leads else os.kill)(self.child, number)
@@ -202,6 +215,8 @@ def _line(connection):
     text = bytearray()
     while not text.endswith(b"\n"):
         seen = connection.recv(1 << 16, socket.MSG_PEEK)
+        if not seen:
+            raise EOFError
         text += connection.recv(seen.find(b"\n") + 1 or len(seen))
     return text
 
