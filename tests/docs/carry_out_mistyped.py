@@ -87,12 +87,12 @@ def of_a_page(page, entries, fresh):
                 if fresh:
                     said(own, done)
                 found[number] = said(own, [typed, *block[place + 1 :]])
-            if fresh:
-                # What only prints leaves nothing behind.
-                done += [] if statement.startswith("print(") else [statement]
-            else:
+            if not fresh:
                 with contextlib.redirect_stdout(io.StringIO()):
                     exec(compile(statement, "page", "exec"), names)
+            # What only prints leaves nothing behind.
+            elif not statement.startswith("print("):
+                done.append(statement)
     return [found.get(number, "the line is not on the page") for number in range(len(entries))]
 
 

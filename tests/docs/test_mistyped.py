@@ -15,17 +15,12 @@ from mistyped_lines import LINES as PAGE_LINES
 from mistyped_lines import README, TUTORIAL, code_of
 from mistyped_plain_lines import PLAIN
 from mistyped_tutorial import LINES as TUTORIAL_LINES
+from processes import WITHOUT_MODULE
 from runtime.requirements import MODULES
 
 LINES = [*PAGE_LINES, *TUTORIAL_LINES]
 HERE = ROOT / "tests" / "docs"
 SCRIPTS = sorted(path.stem for path in (ROOT / "examples/pfenet_scnet").glob("*.py"))
-BLOCKED = """
-import runpy, sys
-path, module = sys.argv[1:]
-sys.argv, sys.path[0], sys.modules[module] = [path], path.rpartition("/")[0], None
-runpy.run_path(path, run_name="__main__")
-"""
 
 
 def answers(script, *words):
@@ -95,7 +90,7 @@ def test_every_command_of_the_readme_is_mistyped():
 @pytest.mark.parametrize("module", ["torchvision", "yaml"])
 @pytest.mark.parametrize("script", [*(f"examples/pfenet_scnet/{name}.py" for name in SCRIPTS), "docs/own_data.py"])
 def test_a_command_without_what_it_needs_says_how_to_install_it(script, module, tmp_path):
-    words = [sys.executable, "-c", BLOCKED, str(ROOT / script), module]
+    words = [sys.executable, "-c", WITHOUT_MODULE, module, str(ROOT / script)]
     done = subprocess.run(words, cwd=tmp_path, text=True, capture_output=True, check=False)
     assert done.returncode == 2 and done.stderr == (
         f"{script.rpartition('/')[2]}: {MODULES[module]}: expected to be installed, got none; in the folder of the "

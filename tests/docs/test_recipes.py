@@ -238,7 +238,7 @@ def test_mmengine(mmengine):
     done = subprocess.run(
         [warm_python.python(), recipe_processes.__file__],
         input=blocks("python")["mmengine"][0],
-        env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        env=os.environ | {"PYTHONPATH": path},
         cwd=mmengine,
         capture_output=True,
         text=True,

@@ -39,7 +39,7 @@ class Page:
         settings = {key: value for key, value in os.environ.items() if key != "SELFCONTRAST_VOC"}
         self.uploads = work / f"uploads of {words[0]}"
         self.uploads.mkdir()
-        settings |= {"OMP_NUM_THREADS": "1", "SELFCONTRAST_CACHE": str(work / "cache"), "TMPDIR": str(self.uploads)}
+        settings |= {"SELFCONTRAST_CACHE": str(work / "cache"), "TMPDIR": str(self.uploads)}
         settings |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), self.proxy.address)
         self.errors = (work / f"errors of {words[0]}").open("w+")
         line = [warm_python.python(), str(EXAMPLE / "demo.py"), *words]

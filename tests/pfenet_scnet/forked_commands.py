@@ -18,8 +18,7 @@ class ForkedCommand:
 
     def __init__(self, name, folder):
         self.script, self.folder = EXAMPLE / f"{name}.py", folder
-        settings = {key: value for key, value in os.environ.items() if key != "SELFCONTRAST_VOC"}
-        self.settings = settings | {"OMP_NUM_THREADS": "1"}
+        self.settings = {key: value for key, value in os.environ.items() if key != "SELFCONTRAST_VOC"}
 
     def __call__(self, *words):
         return self._ended(self.script, *words)

@@ -26,6 +26,13 @@ SHORT = [
     "--min_pixels",
     "50",
 ]
+# Its words are a module, and a script with its own words, which does not find the module.
+WITHOUT_MODULE = """
+import runpy, sys
+_, module, *sys.argv = sys.argv
+sys.path[0], sys.modules[module] = sys.argv[0].rpartition("/")[0], None
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 PROGRESS = re.compile(r"\d+%\||it/s|\?it|\bepisodes\b.*\[")
 
 
@@ -36,7 +43,7 @@ def call(command, *words, cwd, **environment):
 
 def _settings(cwd, environment):
     settings = {key: value for key, value in os.environ.items() if key != "SELFCONTRAST_VOC"}
-    return settings | {"OMP_NUM_THREADS": "1", "SELFCONTRAST_CACHE": str(cwd / "cache")} | environment
+    return settings | {"SELFCONTRAST_CACHE": str(cwd / "cache")} | environment
 
 
 def refused(command, *words, cwd, **environment):

@@ -118,7 +118,7 @@ def test_another_recipe_and_a_run_that_stopped_are_refused_before_anything_is_tr
 def test_ctrl_c_says_how_to_go_on_and_the_rest_is_that_of_a_comparison_never_stopped(work, compare, finished):
     words = ["--checkpoint_every", "1", "--steps", "20", "--out"]
     options = ["--data", "voc", *SHORT, *words, "stopped"]
-    settings = {key: value for key, value in os.environ.items() if key != "SELFCONTRAST_VOC"} | {"OMP_NUM_THREADS": "1"}
+    settings = {key: value for key, value in os.environ.items() if key != "SELFCONTRAST_VOC"}
     process = subprocess.Popen(
         [warm_python.python(), EXAMPLE / "compare.py", *options], cwd=work, env=settings, text=True,
         process_group=0, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

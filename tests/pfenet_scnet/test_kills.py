@@ -142,7 +142,7 @@ def test_a_training_killed_at_any_time_ends_as_one_never_killed(work, train, who
 def process_of(words, cache):
     """What `subprocess` is to run; at a timeout it kills."""
     settings = {key: value for key, value in os.environ.items() if key != "SELFCONTRAST_VOC"}
-    settings |= {"OMP_NUM_THREADS": "1", "SELFCONTRAST_CACHE": str(cache)}
+    settings |= {"SELFCONTRAST_CACHE": str(cache)}
     return {"args": [sys.executable, EXAMPLE / "train.py", *words], "env": settings, "stderr": subprocess.DEVNULL}
 
 

@@ -33,7 +33,7 @@ def work(tmp_path_factory):
     (work / "runs").mkdir()
     (work / "runs" / f"scenes-{DRAWING}-hidden0.25").symlink_to(drawn_scenes())
     settings = {key: value for key, value in os.environ.items() if key != "SELFCONTRAST_VOC"}
-    settings |= {"OMP_NUM_THREADS": "1", "SELFCONTRAST_CACHE": str(work / "cache")}
+    settings |= {"SELFCONTRAST_CACHE": str(work / "cache")}
     for line in (line for block in re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()):
         more = next((words for name, words in SHORTER.items() if name in line.split("--")[0]), "")
         done = warm_python.run(*shlex.split(line)[1:], *more.split(), cwd=work, env=settings)

@@ -1,27 +1,20 @@
 """The command, as a user types it."""
 
-import os
-from pathlib import Path
-
 import pytest
-import warm_python
 from download_trees import square, write_coco, write_download
 from forked_commands import ForkedCommand
 from voc_tree import mask_with
-
-SCRIPT = Path(__file__).parents[2] / "examples/pfenet_scnet/prepare.py"
-
-
-def test_a_process_of_its_own_ends_with_one_line_and_status_2(tmp_path):
-    words = ["coco", f"--coco={tmp_path}", f"--out={tmp_path / 'out'}"]
-    result = warm_python.run(SCRIPT, *words, cwd=tmp_path, env=os.environ)
-    assert result.returncode == 2 and result.stderr.startswith("prepare.py: coco: expected ")
-    assert "instances_train2014.json, got no such file" in result.stderr and result.stderr.count("\n") == 1
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     return ForkedCommand("prepare", tmp_path_factory.mktemp("prepare"))
+
+
+def test_a_process_of_its_own_ends_with_one_line_and_status_2(run, tmp_path):
+    result = run("coco", f"--coco={tmp_path}", f"--out={tmp_path / 'out'}")
+    assert result.status == 2 and result.err.startswith("prepare.py: coco: expected ")
+    assert "instances_train2014.json, got no such file" in result.err and result.err.count("\n") == 1
 
 
 def test_prepares_pascal(run, tmp_path):

@@ -15,7 +15,7 @@ from recipe import load_recipe
 from train import train
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "pfenet_scnet"
-ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "SELFCONTRAST_VOC"} | {"OMP_NUM_THREADS": "1"}
+ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "SELFCONTRAST_VOC"}
 
 
 @pytest.fixture(scope="module")

@@ -28,6 +28,7 @@ def recipe(packed, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(recipe):
+    # One whose answers change with the offset.
     torch.manual_seed(5)
     model = recipe.build_model().eval()
     for name, convolution in model.named_modules():

@@ -12,7 +12,7 @@ import pytest
 import warm_python
 from drawn_scenes import drawn_scenes
 from PIL import Image
-from processes import EXAMPLE
+from processes import EXAMPLE, WITHOUT_MODULE
 from recipe import Recipe
 from run_folder.rows import read_rows
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -112,13 +112,12 @@ def wait_for(path, process):
 
 
 def test_a_killed_and_resumed_run_has_every_row_of_its_logs_once(scenes, tmp_path):
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command(scenes, tmp_path), env=environment, stdout=-1, stderr=-1, text=True)
+    process = subprocess.Popen(command(scenes, tmp_path), env=os.environ, stdout=-1, stderr=-1, text=True)
     wait_for(tmp_path / "checkpoint.pt", process)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     assert not (tmp_path / "last.pt").exists(), "it must have been stopped on the way for this test to mean anything"
-    resumed = warm_python.run(*command(scenes, tmp_path, "--resume=true")[1:], cwd=tmp_path, env=environment)
+    resumed = warm_python.run(*command(scenes, tmp_path, "--resume=true")[1:], cwd=tmp_path, env=os.environ)
     assert resumed.returncode == 0 and "resumed after step" in resumed.stdout, resumed.stderr
     logged = read_rows(tmp_path / "metrics.jsonl")
     assert [one["step"] for one in logged] == [0, 10, 20, 23]
@@ -151,15 +150,8 @@ def values(points):
     return [value for _, value in points]
 
 
-HIDDEN = """
-import runpy, sys
-sys.argv, sys.path[0], sys.modules["tensorboard"] = sys.argv[1:], sys.argv[1].rpartition("/")[0], None
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
-
-
 def test_without_the_package_the_run_does_not_begin(tmp_path):
-    words = ["-c", HIDDEN, EXAMPLE / "train.py", "--tensorboard", "true"]
+    words = ["-c", WITHOUT_MODULE, "tensorboard", EXAMPLE / "train.py", "--tensorboard", "true"]
     done = warm_python.run(*words, cwd=tmp_path, env=os.environ)
     assert done.returncode == 2 and done.stderr.startswith("train.py: ") and done.stderr.count("\n") == 1
     assert done.stderr.endswith("got none; install it with: pip install tensorboard\n")
