@@ -2,7 +2,11 @@
 
 import os
 
+import pytest
+
 NIGHTLY = os.environ.get("SELFCONTRAST_NIGHTLY") == "1"
+# Of a test whose promise shorter ones hold every day.
+at_night = pytest.mark.skipif(not NIGHTLY, reason="runs each night, with SELFCONTRAST_NIGHTLY=1")
 
 
 def often(here: int, nightly: int) -> int:

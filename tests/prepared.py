@@ -45,7 +45,6 @@ gc.disable()
 
 def pytest_collection_finish() -> None:
     """The garbage collector leaves modules and tests alone: to go over them each time takes long."""
-    gc.collect()
     gc.freeze()
     gc.enable()
 

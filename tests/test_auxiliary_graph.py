@@ -108,7 +108,11 @@ def test_clustering_is_one_graph(no_shape_checks: ModuleType, fresh_compiler: No
     assert torch.equal(found, cluster(features))
 
 
-@pytest.mark.parametrize("options", [{}, {"num_prototypes": 4, "partition": "pyramid"}, {"seeding": "k-means++"}])
+# Each iteration is traced again, so as few as do.
+FEW = {"iterations": 2}
+
+
+@pytest.mark.parametrize("options", [{}, {"num_prototypes": 4, "partition": "pyramid"}, {"seeding": "k-means++"} | FEW])
 def test_the_whole_task_is_one_graph(
     no_shape_checks: ModuleType, fresh_compiler: None, options: dict[str, Any]
 ) -> None:
@@ -136,7 +140,7 @@ def test_a_compiled_step_can_be_told_of_and_its_weight_can_change(
     no_shape_checks: ModuleType, fresh_compiler: None
 ) -> None:
     features, high_level, mask = episodes()
-    auxiliary, graphs = no_shape_checks.SelfContrastiveAuxiliary(), []
+    auxiliary, graphs = no_shape_checks.SelfContrastiveAuxiliary(**FEW), []
 
     def count(graph: Any, inputs: Any) -> Any:
         graphs.append(graph)

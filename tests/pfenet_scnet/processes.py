@@ -20,7 +20,7 @@ SHORT = [
     "--steps",
     "4",
     "--episodes",
-    "2",
+    "1",
     "--workers",
     "0",
     "--min_pixels",

@@ -86,7 +86,7 @@ def test_the_comparison_says_what_both_results_say(work, finished):
     assert f"{one['baseline']['fb_iou']:.1f}" in finished.out and "baseline    SCNet   difference" in finished.out
     assert "training the baseline" in finished.err and "training SCNet" in finished.err
     with Image.open(folder / "comparison.png") as sheet:
-        # Two episodes; at 100 dots an inch it would be 1,000 wide.
+        # One episode; at 100 dots an inch it would be 1,000 wide.
         assert sheet.width == 1500 and 300 < sheet.height < 800
 
 
@@ -116,7 +116,7 @@ def test_another_recipe_and_a_run_that_stopped_are_refused_before_anything_is_tr
 
 
 def test_ctrl_c_says_how_to_go_on_and_the_rest_is_that_of_a_comparison_never_stopped(work, compare, finished):
-    words = ["--checkpoint_every", "1", "--steps", "20", "--out"]
+    words = ["--checkpoint_every", "1", "--steps", "12", "--out"]
     options = ["--data", "voc", *SHORT, *words, "stopped"]
     settings = {key: value for key, value in os.environ.items() if key != "SELFCONTRAST_VOC"}
     process = subprocess.Popen(
