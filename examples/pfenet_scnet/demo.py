@@ -8,7 +8,9 @@ The page needs Gradio: pip install -e ".[demo]". It is open to this computer alo
 """
 
 import argparse
+import errno
 import os
+import socket
 import sys
 import tempfile
 import time
@@ -64,6 +66,7 @@ def main(arguments: list[str]) -> None:
     """Load the models, show the page, and keep it open until Ctrl-C."""
     given, recipe = asked(arguments)
     check_gradio()
+    check_port(given.port)
     runs = load_runs(given.target, recipe, given.baseline, given.words)
     for model in runs.models.values():
         model.to(best_device())
@@ -89,6 +92,20 @@ def check_gradio() -> None:
             f"gradio: expected the package that makes the page, version {wanted} or newer, got {found}; install it "
             "with: pip install -e '.[demo]'"
         )
+
+
+def check_port(port: int | None) -> None:
+    """Refuse a port that is in use before anything takes long; None is whichever is free.
+
+    Raises:
+        ValueError: it is in use.
+    """
+    try:
+        socket.create_server(("127.0.0.1", port or 0)).close()
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise ValueError(f"port: expected a free one, got {port}, which is in use; leave --port out") from None
 
 
 def load_gradio(uploads: str) -> ModuleType:
@@ -123,22 +140,13 @@ def find_examples(recipe: Recipe, named: bool) -> tuple[list[Example], str]:
 
 
 def serve(page: Any, gradio: ModuleType, port: int | None) -> None:
-    """Show the page to this computer alone until Ctrl-C.
-
-    Raises:
-        ValueError: the port is in use.
-    """
+    """Show the page to this computer alone until Ctrl-C."""
     fonts = {"font": ("system-ui", "sans-serif"), "font_mono": ("ui-monospace", "monospace")}
     # White words on the usual orange are hard to read.
     theme = gradio.themes.Default(primary_hue="blue", **fonts).set(button_primary_background_fill="*primary_700")
     options = {"theme": theme, "css": STYLE, "footer_links": [], "quiet": True}
     options |= {"share": False, "inbrowser": False, "ssr_mode": False, "mcp_server": False, "pwa": False}
-    try:
-        page.launch(server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, **options)
-    except OSError:
-        if port is None:
-            raise
-        raise ValueError(f"port: expected a free one, got {port}, which is in use; leave --port out") from None
+    page.launch(server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, **options)
     print(f"the page is at http://127.0.0.1:{page.server_port} and stays open until Ctrl-C", flush=True)
     # On Windows Ctrl-C does not end a wait without an end.
     while True:
