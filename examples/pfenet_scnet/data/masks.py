@@ -19,6 +19,8 @@ from tqdm import tqdm
 from data.pictures import Damaged, check_pixels
 
 UNLABELLED = 255
+# As kept counts name them.
+_CLASSES = frozenset(map(str, range(1, UNLABELLED)))
 
 
 def read_mask(path: Path) -> np.ndarray:
@@ -120,8 +122,7 @@ def _is_count(entry: Any) -> bool:
     stamp, counts = entry if isinstance(entry, list) and len(entry) == 2 else (None, None)
     if not (isinstance(stamp, list) and isinstance(counts, dict)):
         return False
-    classes = {str(c) for c in range(1, UNLABELLED)}
-    return classes.issuperset(counts) and all(type(count) is int and count > 0 for count in counts.values())
+    return _CLASSES.issuperset(counts) and all(type(count) is int and count > 0 for count in counts.values())
 
 
 def _stamp(mask: str) -> list[int]:
