@@ -1,16 +1,17 @@
-"""Drawn scenes for tests that only read them: a process draws them once."""
+"""Drawn scenes for tests that only read them: the processes of a run draw them once."""
 
-import atexit
+import os
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from data.synthetic import make_scenes
+from filelock import FileLock
+
+SHARED = Path(os.environ["SELFCONTRAST_TESTS"])
 
 
 @cache
 def drawn_scenes() -> Path:
     """60 to train on, a quarter of which hide an object, and 100 for validation; seed 4 has enough of every class."""
-    folder = TemporaryDirectory(prefix="scenes-")
-    atexit.register(folder.cleanup)
-    return make_scenes(Path(folder.name) / "scenes", 0.25, 60, 100, seed=4)
+    with FileLock(SHARED / "scenes.lock"):
+        return make_scenes(SHARED / "scenes", 0.25, 60, 100, seed=4)

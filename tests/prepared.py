@@ -6,9 +6,7 @@ Shape annotations are enforced under tests only; draws of hypothesis are the sam
 import gc
 import importlib
 import multiprocessing.spawn
-import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
@@ -36,9 +34,6 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("ours")
-# Counts of masks and the like, away from the user's own.
-CACHE = tempfile.TemporaryDirectory(prefix="selfcontrast-tests-")
-os.environ["SELFCONTRAST_CACHE"] = CACHE.name
 # Collecting makes nothing but what stays to the end.
 gc.disable()
 
@@ -47,6 +42,12 @@ def pytest_collection_finish() -> None:
     """The garbage collector leaves modules and tests alone: to go over them each time takes long."""
     gc.freeze()
     gc.enable()
+
+
+def pytest_sessionfinish() -> None:
+    """pytest collects garbage five times when all is over; what the first time leaves stays."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

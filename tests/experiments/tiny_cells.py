@@ -1,13 +1,10 @@
 """Cells that train and evaluate in seconds, on drawn scenes."""
 
-import atexit
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from data.synthetic import DRAWING
-from drawn_scenes import drawn_scenes
+from drawn_scenes import SHARED, drawn_scenes
 from grid.cell import Cell
 from grid.study import cell
 from running.folders import Folders
@@ -22,17 +19,11 @@ def tiny(**changes: Any) -> Cell:
     return cell(**({"fold": 0, "seed": 0} | TINY | changes))
 
 
-@cache
-def _features() -> Path:
-    """Of the scenes; they are computed for the first test of a process that needs them."""
-    folder = TemporaryDirectory(prefix="features-")
-    atexit.register(folder.cleanup)
-    return Path(folder.name)
-
-
 def tiny_folders(root: Path) -> Folders:
-    """Folders below `root`, with scenes few enough for a test."""
+    """Folders below `root`, with scenes few enough for a test; features are computed for the first that needs them."""
+    features = SHARED / "features"
+    features.mkdir(exist_ok=True)
     (root / "work").mkdir(parents=True)
     (root / "work" / SCENES).symlink_to(drawn_scenes())
-    (root / "work" / "features").symlink_to(_features())
+    (root / "work" / "features").symlink_to(features)
     return Folders(root / "work", root / "results")
