@@ -67,8 +67,9 @@ class Page:
 class Visit:
     """The page in a browser. At the end nothing has been asked of another computer, and no error was noted."""
 
-    def __init__(self, browser, address, width=1280):
-        self.tab = browser.new_page(viewport={"width": width, "height": 900})
+    def __init__(self, context, address, width=1280):
+        self.tab = context.new_page()
+        self.tab.set_viewport_size({"width": width, "height": 900})
         self.tab.set_default_timeout(30_000)
         self.asked, self.errors = [], []
         self.tab.on("request", lambda request: self.asked.append(request.url))

@@ -56,12 +56,20 @@ def page(work):
     page.close()
 
 
+@pytest.fixture(scope="module")
+def context(browser):
+    """What the browser keeps from one visit to the next."""
+    context = browser.new_context()
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def visit(browser, page):
+def visit(context, page):
     visits = []
 
     def start(width=1280):
-        visits.append(Visit(browser, page.address, width))
+        visits.append(Visit(context, page.address, width))
         return visits[-1]
 
     yield start

@@ -25,8 +25,8 @@ def scenes():
 
 def command(scenes, out, **options):
     settings = {"data": scenes, "min_pixels": 500, "out": out, "size": 64, "scales": "[4,2]", "channels": 16}
-    settings |= {"batch": 2, "steps": 8, "episodes": 4, "checkpoint_every": 2}
-    settings |= {"benchmark": "PASCAL-5i", "select": "base", "select_every": 4, "select_episodes": 6} | options
+    settings |= {"batch": 2, "steps": 8, "episodes": 2, "checkpoint_every": 2}
+    settings |= {"benchmark": "PASCAL-5i", "select": "base", "select_every": 4, "select_episodes": 4} | options
     return [warm_python.python(), EXAMPLE / "train.py", *(f"--{key}={value}" for key, value in settings.items())]
 
 
@@ -105,9 +105,9 @@ def test_the_recipe_it_wrote_gives_the_same_run(finished):
 
 def test_evaluating_the_checkpoint_repeats_the_result(finished):
     folder, _ = finished
-    words = [folder / "scnet", "--episodes=4"]
+    words = [folder / "scnet", "--episodes=2"]
     warm_python.run(EXAMPLE / "evaluate.py", *words, cwd=folder, env=ENVIRONMENT).check_returncode()
-    name = "evaluation-scenes-fold2-sequential-64px-ours-1shot-4-seeds1000.json"
+    name = "evaluation-scenes-fold2-sequential-64px-ours-1shot-2-seeds1000.json"
     again = json.loads((folder / "scnet" / name).read_text())
     result = json.loads((folder / "scnet" / "result.json").read_text())
     assert {key: result[key] for key in again} == again
@@ -172,5 +172,5 @@ def test_a_wrong_option_ends_with_a_sentence(scenes, tmp_path):
 def test_trains_on_photographs_named_by_the_environment(tmp_path):
     from recipe import Recipe
 
-    recipe = Recipe(out=str(tmp_path), size=64, scales=(4, 2), channels=16, batch=2, steps=2, episodes=4, workers=0)
+    recipe = Recipe(out=str(tmp_path), size=64, scales=(4, 2), channels=16, batch=2, steps=2, episodes=2, workers=0)
     assert train(recipe)["training_images"] > 1000

@@ -1,4 +1,4 @@
-"""A tree with its tests: what each mutant meets and what comes of it."""
+"""A tree with its tests: what each mutant meets and what comes of it. Mutants are made at night, and so is this."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,10 @@ from mutation.records import Records
 from mutation.sample import Mutant
 from mutation.tree import Tree
 from mutation.trial import Outcome, Trials
+from nightly import at_night
 from tiny_library import MODULE, NUMBERS, mutant, tiny_tree
+
+pytestmark = at_night
 
 SAME = f"{MODULE}::selfcontrast.numbers.same"
 KILLED = mutant("NumberReplacer", "return max(one, other) + 1", "return max(one, other) + 2")
