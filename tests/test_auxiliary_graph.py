@@ -112,7 +112,9 @@ def test_clustering_is_one_graph(no_shape_checks: ModuleType, fresh_compiler: No
 FEW = {"iterations": 2}
 
 
-@pytest.mark.parametrize("options", [{}, {"num_prototypes": 4, "partition": "pyramid"}, {"seeding": "k-means++"} | FEW])
+@pytest.mark.parametrize(
+    "options", [FEW, {"num_prototypes": 4, "partition": "pyramid"}, {"seeding": "k-means++"} | FEW]
+)
 def test_the_whole_task_is_one_graph(
     no_shape_checks: ModuleType, fresh_compiler: None, options: dict[str, Any]
 ) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from nightly import at_night
 
 # Triton has builds for Linux alone, and that of torch 2.6 is too old.
 if find_spec("triton") is None or torch.__version__ < "2.7":
@@ -36,10 +37,12 @@ SHARED, REGISTERS, ALL_REGISTERS = 48 * 1024, 255, 65536
 PAPER, ODD, LARGEST = (4, 2048, 60, 60), (2, 511, 53, 53), (1, 64, 128, 128)
 USUAL, LAST = torch.contiguous_format, torch.channels_last
 CASES = [
-    *((capability, torch.float32, PAPER, 3, USUAL) for capability in (80, 90)),
-    *((capability, torch.bfloat16, PAPER, 3, LAST) for capability in (80, 90)),
+    (90, torch.float32, PAPER, 3, USUAL),
+    (80, torch.bfloat16, PAPER, 3, LAST),
     (80, torch.float16, LARGEST, 16, LAST),
     (90, torch.float16, ODD, 3, USUAL),
+    pytest.param(80, torch.float32, PAPER, 3, USUAL, marks=at_night),
+    pytest.param(90, torch.bfloat16, PAPER, 3, LAST, marks=at_night),
 ]
 
 
