@@ -8,12 +8,10 @@ from pathlib import Path
 import warm_python
 from common.measure import ROOT
 from jsonschema import Draft202012Validator
-from nightly import at_night
 
 SCHEMA = Draft202012Validator(json.loads((ROOT / "benchmarks" / "schema.json").read_text()))
 
 
-@at_night
 def test_the_rehearsal_writes_what_a_gpu_would_be_asked(tmp_path: Path) -> None:
     surroundings = os.environ | {"PATH": warm_python.search_path()}
     surroundings["SELFCONTRAST_RESULTS"] = str(tmp_path)
