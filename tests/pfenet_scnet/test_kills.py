@@ -14,7 +14,7 @@ import torch
 from download_trees import square, write_coco
 from killed_commands import KilledCommand
 from living_processes import alive_after, started_by
-from nightly import NIGHTLY, at_night, often
+from nightly import NIGHTLY, often
 from processes import EXAMPLE
 from run_folder.rows import read_rows
 from voc_tree import write_twenty_classes
@@ -167,10 +167,9 @@ def test_a_rank_that_is_killed_ends_the_other_with_one_line(work, train):
     assert torch.load(work / "ranks/run/checkpoint.pt", weights_only=True)["step"] == 4
 
 
-@at_night
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="Linux tells there which processes were started")
 def test_all_that_torchrun_started_ends_when_it_is_killed(work, tmp_path):
-    options = process_of(words(work, "launched", steps=3_000, select="last"), tmp_path)
+    options = process_of(words(work, "launched", steps=300, select="last"), tmp_path)
     options["args"][1:1] = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     launcher = subprocess.Popen(**options, stdout=subprocess.DEVNULL)
     while not read_rows(work / "launched/run/metrics.jsonl"):
