@@ -1,11 +1,11 @@
-"""How often a test that could go on for hours repeats itself: a little in every run, and much in a nightly one."""
+"""What a run by day does of tests that could go on for hours: a little, and some of them only a nightly one."""
 
 import os
 
 import pytest
 
 NIGHTLY = os.environ.get("SELFCONTRAST_NIGHTLY") == "1"
-# Of a test whose promise shorter ones hold every day.
+# Of a test whose promise shorter ones hold by day, or of a tool that runs at night.
 at_night = pytest.mark.skipif(not NIGHTLY, reason="runs each night, with SELFCONTRAST_NIGHTLY=1")
 
 

@@ -33,12 +33,9 @@ def statements(text):
 def prepared(page):
     """The statements of a page's Python blocks, block by block, with what its stand-in puts before them."""
     before = STAND_INS[page].before if page in STAND_INS else {}
-    changes = mistyped_tutorial.SHORTER if page == mistyped_lines.TUTORIAL else {}
     for block in blocks_of(page):
         if block.language == "python":
-            text = block.text
-            for old, new in changes.items():
-                text = text.replace(old, new)
+            text = mistyped_tutorial.shorter(block.text) if page == mistyped_lines.TUTORIAL else block.text
             lines = []
             for line in text.splitlines():
                 lines += [code for start, code in before.items() if line.startswith(start)] + [line]

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from mistyped_tutorial import SHORTER
+from mistyped_tutorial import shorter
 from nightly import NIGHTLY, at_night
 from picture_commands import ROOT, tutorial
 from PIL import Image
@@ -25,10 +25,8 @@ SAME, SAME_AFTER_TRAINING = 2, 20
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
     """The folder in which the blocks ran, their names, and what they printed."""
-    work, page = tmp_path_factory.mktemp("tutorial"), PAGE
-    for usual, shorter in () if NIGHTLY else SHORTER.items():
-        page = page.replace(usual, shorter)
-    return work, *tutorial.run_blocks(page, work)
+    work = tmp_path_factory.mktemp("tutorial")
+    return work, *tutorial.run_blocks(PAGE if NIGHTLY else shorter(PAGE), work)
 
 
 def difference(one, other):

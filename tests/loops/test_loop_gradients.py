@@ -38,8 +38,7 @@ def test_accumulated_micro_batches_have_the_gradients_of_the_big_batch(expected:
 
 
 def test_two_fabric_processes_have_the_gradients_of_one(expected: dict[str, Tensor], tmp_path: Path) -> None:
-    environment = os.environ
-    done = warm_python.run(loop_gradients.__file__, tmp_path, cwd=tmp_path, env=environment)
+    done = warm_python.run(loop_gradients.__file__, tmp_path, cwd=tmp_path, env=os.environ)
     assert done.returncode == 0, done.stderr
     for rank in range(2):
         compare(torch.load(tmp_path / f"{rank}.pt", weights_only=True), expected)

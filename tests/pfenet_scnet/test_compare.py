@@ -87,7 +87,7 @@ def test_the_comparison_says_what_both_results_say(work, finished):
     assert "training the baseline" in finished.err and "training SCNet" in finished.err
     with Image.open(folder / "comparison.png") as sheet:
         # One episode; at 100 dots an inch it would be 1,000 wide.
-        assert sheet.width == 1500 and 300 < sheet.height < 800
+        assert sheet.width == 1500 and 300 < sheet.height < 450
 
 
 def test_a_finished_run_is_taken_and_only_new_seeds_are_trained(work, compare, finished):
